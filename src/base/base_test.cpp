@@ -17,8 +17,6 @@ Result<int> quarter(int number) {
     const int first = TRY(half(number));
     return TRY(half(first));
 }
-return TRY(half(number)) / 2 + 0 * TRY(half(TRY(half(number))));
-}
 
 TEST(Result, CarriesTheFirstErrorOutward) {
     EXPECT_EQ(*quarter(8), 2);
