@@ -1,0 +1,62 @@
+// A Redis group: one node to a region, and the Sentinels that watch it. Contracts as in database.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "base/truth.h"
+
+namespace kedge {
+
+struct CacheLook {
+    Truth reachable = Truth::unknown;  // no = refused; unknown = silence
+    std::string says;
+    Truth master = Truth::unknown;
+    Truth link_up = Truth::unknown;             // replica: its link to the master
+    std::optional<std::string> follows;         // replica: region (or address) of its master
+    std::optional<std::int64_t> offset;         // replication offset, bytes
+    std::optional<std::string> replication_id;  // offsets compare only under the same id
+    std::optional<std::int64_t> replicas;       // master: attached and online
+    std::optional<std::int64_t> keys;
+    std::optional<std::string> manager;  // as for databases
+    Truth append_only = Truth::unknown;
+    std::optional<std::int64_t> min_replicas_to_write;
+};
+
+// One Sentinel's own view.
+struct SentinelLook {
+    std::string name;  // its address
+    Truth reachable = Truth::unknown;
+    std::optional<std::string> master;  // region whose node it names master; the address if it is none of ours
+    Truth quorum = Truth::unknown;      // SENTINEL CKQUORUM
+    Truth calm = Truth::unknown;        // no TILT, no failover under way
+    std::string says;
+};
+
+class Cache {
+public:
+    virtual ~Cache() = default;
+
+    virtual Result<CacheLook> look(const std::string& region, Moment deadline) = 0;
+    // Every Sentinel apart; one that is silent is listed as such.
+    virtual Result<std::vector<SentinelLook>> sentinels(Moment deadline) = 0;
+
+    // Holds writes on the node in `region` for at most `limit` (the server lifts it by itself afterwards).
+    virtual Result<void> pause_writes(const std::string& region, Span limit, Moment deadline) = 0;
+    virtual Result<void> resume_writes(const std::string& region, Moment deadline) = 0;
+
+    // Asks one Sentinel to fail over so that `region` becomes master; returns when accepted.
+    // refused: NOGOODSLAVE, no quorum, unknown master; conflict: a failover is under way.
+    virtual Result<void> fail_over(const std::string& region, Moment deadline) = 0;
+    // Makes the node in `region` a replica of the one in `master`.
+    virtual Result<void> follow(const std::string& region, const std::string& master, Moment deadline) = 0;
+
+    // Writes `key` with a unique value on the node in `region`, reads it back; refused on a replica.
+    virtual Result<void> write_canary(const std::string& region, const std::string& key, Moment deadline) = 0;
+};
+
+}  // namespace kedge

@@ -1,0 +1,32 @@
+// Every target of an estate, bound to its driver. Built once when a command starts, constant afterwards.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "targets/application.h"
+#include "targets/cache.h"
+#include "targets/channel.h"
+#include "targets/database.h"
+#include "targets/metrics.h"
+#include "targets/samples.h"
+#include "targets/store.h"
+#include "targets/traffic.h"
+
+namespace kedge {
+
+// Keyed by the target's name in the estate. Owns the drivers.
+struct Targets {
+    std::map<std::string, std::unique_ptr<Database>> databases;
+    std::map<std::string, std::unique_ptr<Cache>> caches;
+    std::map<std::string, std::unique_ptr<Application>> applications;
+    std::map<std::string, std::unique_ptr<Traffic>> traffic;
+    std::map<std::string, std::unique_ptr<Store>> stores;
+    std::map<std::string, std::unique_ptr<Channel>> channels;
+    std::map<std::string, std::unique_ptr<Metrics>> metrics;
+    std::map<std::string, std::unique_ptr<Logs>> logs;
+    std::unique_ptr<Samples> samples;
+};
+
+}  // namespace kedge
