@@ -1,0 +1,210 @@
+#include "os/files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "os/process.h"
+
+namespace kedge {
+namespace {
+
+Fault fault_of(int number) {
+    if (number == ENOENT || number == ENOTDIR) return Fault::not_found;
+    if (number == EACCES || number == EPERM) return Fault::not_allowed;
+    return Fault::unavailable;
+}
+Error file_error(std::string_view path, std::string_view what, int number) {
+    return {fault_of(number), fmt::format("{}: {}: {}", path, what, std::strerror(number))};
+}
+
+std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<void> write_all(const FileDescriptor& file, std::string_view content, const std::string& path) {
+    while (!content.empty()) {
+        const ssize_t written = write(file.number(), content.data(), content.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return file_error(path, "cannot write", errno);
+        content.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+}
+
+Result<void> write_and_sync(const std::string& path, std::string_view content, mode_t mode) {
+    const FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (!file.is_open()) return file_error(path, "cannot create", errno);
+    TRY(write_all(file, content, path));
+    if (fsync(file.number()) != 0) return file_error(path, "cannot sync", errno);
+    return {};
+}
+
+using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+// Empties the directory behind `file`. Depth is that of the tree on disk; each level holds one descriptor.
+Result<void> empty_directory(FileDescriptor file, dev_t device, const std::string& shown) {
+    const int number = file.number();
+    const Directory directory(fdopendir(file.release()), closedir);
+    if (!directory) {
+        close(number);
+        return file_error(shown, "cannot list", errno);
+    }
+    for (;;) {
+        errno = 0;
+        const dirent* const entry = readdir(directory.get());
+        if (entry == nullptr && errno != 0) return file_error(shown, "cannot list", errno);
+        if (entry == nullptr) return {};
+        const std::string name = entry->d_name;
+        if (name == "." || name == "..") continue;
+        const std::string inner = shown + "/" + name;
+        struct stat status {};
+        if (fstatat(number, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT) continue;
+            return file_error(inner, "cannot look at it", errno);
+        }
+        if (!S_ISDIR(status.st_mode)) {
+            if (unlinkat(number, name.c_str(), 0) != 0 && errno != ENOENT)
+                return file_error(inner, "cannot remove", errno);
+            continue;
+        }
+        if (status.st_dev != device)
+            return Error{Fault::refused, fmt::format("{}: another file system is mounted here", inner)};
+        FileDescriptor child(openat(number, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!child.is_open()) return file_error(inner, "cannot open", errno);
+        TRY(empty_directory(std::move(child), device, inner));
+        if (unlinkat(number, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+            return file_error(inner, "cannot remove", errno);
+    }
+}
+
+std::string absolute(const std::string& path) {
+    if (path.starts_with('/')) return path;
+    std::array<char, 4096> here{};
+    if (getcwd(here.data(), here.size()) == nullptr) return path;
+    return fmt::format("{}/{}", here.data(), path);
+}
+
+std::optional<std::string> environment(const char* name) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr || *value == '\0') return std::nullopt;
+    return value;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
+    // Non-blocking, so that a named pipe in the place of a file is refused below and not waited for.
+    const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file.is_open()) return file_error(path, "cannot open", errno);
+    struct stat status {};
+    if (fstat(file.number(), &status) != 0) return file_error(path, "cannot look at it", errno);
+    // Files of /proc are regular with length 0; the true length is what can be read.
+    if (!S_ISREG(status.st_mode)) return Error{Fault::refused, fmt::format("{}: not a regular file", path)};
+    std::string content;
+    std::array<char, 65536> buffer;
+    for (;;) {
+        const ssize_t got = read(file.number(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return file_error(path, "cannot read", errno);
+        if (got == 0) return content;
+        content.append(buffer.data(), static_cast<std::size_t>(got));
+        if (content.size() > bytes_max)
+            return Error{Fault::refused, fmt::format("{}: larger than {} bytes", path, bytes_max)};
+    }
+}
+
+Result<void> write_file_atomically(const std::string& path, std::string_view content, mode_t mode) {
+    const std::string temporary = fmt::format("{}.new.{}", path, getpid());
+    unlink(temporary.c_str());  // of a process with our pid that died
+    Result<void> written = write_and_sync(temporary, content, mode);
+    if (written && rename(temporary.c_str(), path.c_str()) != 0) written = file_error(path, "cannot replace", errno);
+    if (!written) {
+        unlink(temporary.c_str());
+        return written;
+    }
+    const std::string directory = directory_of(path);
+    const FileDescriptor parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!parent.is_open() || fsync(parent.number()) != 0)
+        return Error{Fault::outcome_unknown, fmt::format("{}: cannot sync: {}", directory, std::strerror(errno))};
+    return {};
+}
+
+bool exists(const std::string& path) {
+    struct stat status {};
+    return lstat(path.c_str(), &status) == 0;
+}
+
+Result<void> make_directories(const std::string& path, mode_t mode) {
+    if (mkdir(path.c_str(), mode) == 0) return {};
+    if (errno == ENOENT && directory_of(path) != path) {
+        TRY(make_directories(directory_of(path), mode));
+        if (mkdir(path.c_str(), mode) == 0) return {};
+    }
+    if (errno != EEXIST) return file_error(path, "cannot make the directory", errno);
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) return file_error(path, "cannot look at it", errno);
+    if (!S_ISDIR(status.st_mode)) return Error{Fault::refused, fmt::format("{}: exists and is no directory", path)};
+    return {};
+}
+
+Result<void> remove_tree(const std::string& path) {
+    const std::size_t second = path.find_first_not_of('/', path.find('/', 1));
+    if (!path.starts_with('/') || second == std::string::npos || path.find("/..") != std::string::npos)
+        return Error{Fault::refused, fmt::format("'{}' will not be removed: not an absolute path of two parts", path)};
+    FileDescriptor root(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!root.is_open()) {
+        if (errno == ENOENT) return {};
+        return Error{errno == ELOOP || errno == ENOTDIR ? Fault::refused : fault_of(errno),
+                     fmt::format("{}: will not be removed: {}", path, std::strerror(errno))};
+    }
+    struct stat status {};
+    if (fstat(root.number(), &status) != 0) return file_error(path, "cannot look at it", errno);
+    TRY(empty_directory(std::move(root), status.st_dev, path));
+    if (rmdir(path.c_str()) != 0 && errno != ENOENT) return file_error(path, "cannot remove", errno);
+    return {};
+}
+
+Result<FileLock> FileLock::acquire(const std::string& path) {
+    FileDescriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file.is_open()) return file_error(path, "cannot open the lock", errno);
+    if (flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return file_error(path, "cannot lock", errno);
+        std::array<char, 16> holder{};
+        const ssize_t got = pread(file.number(), holder.data(), holder.size() - 1, 0);
+        return Error{Fault::conflict, fmt::format("{}: held by process {}", path,
+                                                  got > 0 ? std::string(holder.data()) : std::string("(not noted)"))};
+    }
+    const std::string pid = std::to_string(getpid());
+    if (ftruncate(file.number(), 0) != 0 || pwrite(file.number(), pid.data(), pid.size(), 0) < 0)
+        return file_error(path, "cannot note the holder", errno);
+    return FileLock(std::move(file));
+}
+
+Result<std::string> state_directory(const std::optional<std::string>& chosen) {
+    if (chosen && chosen->empty()) return Error{Fault::invalid_input, "the state directory is an empty name"};
+    if (chosen) return absolute(*chosen);
+    if (const auto state = environment("KEDGE_STATE")) return absolute(*state);
+    if (const auto state = environment("STATE_DIRECTORY")) return absolute(*state);
+    if (const auto state = environment("XDG_STATE_HOME")) return absolute(*state) + "/kedge";
+    if (const auto home = environment("HOME")) return absolute(*home) + "/.local/state/kedge";
+    const Result<Login> caller = find_login(geteuid());
+    if (caller && !caller->home.empty()) return caller->home + "/.local/state/kedge";
+    return Error{Fault::not_found, "no state directory: neither --state nor KEDGE_STATE nor a home directory",
+                 "give --state DIRECTORY"};
+}
+
+}  // namespace kedge

@@ -1,0 +1,196 @@
+#include "os/process.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "os/clock.h"
+#include "os/files.h"
+
+namespace kedge {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string temporary_directory() {
+    char name[] = "/tmp/kedge-os-XXXXXX";
+    return mkdtemp(name);
+}
+
+bool runs(pid_t pid) {
+    return kill(pid, 0) == 0;
+}
+
+bool has_children() {
+    return waitpid(-1, nullptr, WNOHANG) == 0 || errno != ECHILD;
+}
+
+TEST(Run, CollectsWhatAProgramWritesAndHowItEnds) {
+    const Result<RunOutput> output = run({"sh", "-c", "echo out; echo err >&2; exit 3"});
+    ASSERT_TRUE(output) << output.error().message;
+    EXPECT_EQ(output->out, "out\n");
+    EXPECT_EQ(output->err, "err\n");
+    EXPECT_EQ(output->exit, (Exit{.code = 3, .signal = 0}));
+    EXPECT_FALSE(output->truncated);
+}
+
+TEST(Run, FeedsLongInputWhileItReadsTheOutput) {
+    const std::string input(3 << 20, 'x');
+    const Result<RunOutput> output = run({"cat"}, {.input = input});
+    ASSERT_TRUE(output);
+    EXPECT_EQ(output->out, input);
+}
+
+TEST(Run, SurvivesAProgramThatDoesNotReadItsInput) {
+    const Result<RunOutput> output = run({"true"}, {.input = std::string(3 << 20, 'x')});
+    ASSERT_TRUE(output);
+    EXPECT_TRUE(output->exit.ok());
+}
+
+TEST(Run, DropsOutputBeyondTheCapAndSaysSo) {
+    const Result<RunOutput> output = run({"head", "-c", "500000", "/dev/zero"}, {.output_bytes_max = 1000});
+    ASSERT_TRUE(output);
+    EXPECT_EQ(output->out.size(), 1000U);
+    EXPECT_TRUE(output->truncated);
+    EXPECT_TRUE(output->exit.ok());
+}
+
+TEST(Run, KillsTheWholeGroupAtTheDeadline) {
+    const std::string directory = temporary_directory();
+    const Result<RunOutput> output =
+        run({"sh", "-c", "sleep 60 & echo $! > " + directory + "/pid; wait"}, {.deadline = 300ms});
+    ASSERT_FALSE(output);
+    EXPECT_EQ(output.error().fault, Fault::outcome_unknown);
+    EXPECT_NE(output.error().message.find("sh: killed"), std::string::npos);
+    const pid_t grandchild = std::stoi(*read_file(directory + "/pid"));
+    // It belongs to init now, which reaps it; its death is not ours to await exactly.
+    for (int i = 0; i < 200 && runs(grandchild); ++i) {
+        const Result<std::string> status = read_file("/proc/" + std::to_string(grandchild) + "/stat");
+        if (!status || status->find(") Z") != std::string::npos) break;
+        ASSERT_TRUE(run({"sleep", "0.01"}));
+    }
+    const Result<std::string> status = read_file("/proc/" + std::to_string(grandchild) + "/stat");
+    EXPECT_TRUE(!status || status->find(") Z") != std::string::npos);
+    ASSERT_TRUE(remove_tree(directory));
+}
+
+TEST(Run, DoesNotWaitForABackgroundProcessThatHoldsThePipe) {
+    const SystemClock clock;
+    const Moment start = clock.now();
+    const Result<RunOutput> output = run({"sh", "-c", "sleep 60 & echo done"}, {.deadline = 20s});
+    ASSERT_TRUE(output);
+    EXPECT_EQ(output->out, "done\n");
+    EXPECT_LT(clock.now() - start, 10s);
+}
+
+TEST(Run, EndsWhenItIsAskedToStop) {
+    std::stop_source source;
+    std::jthread stopper([&] { source.request_stop(); });
+    const Result<RunOutput> output = run({"sleep", "60"}, {.deadline = 30s, .stop = source.get_token()});
+    ASSERT_FALSE(output);
+    EXPECT_EQ(output.error().fault, Fault::outcome_unknown);
+}
+
+TEST(Run, LeavesNoZombie) {
+    ASSERT_TRUE(run({"true"}));
+    ASSERT_FALSE(run({"sleep", "60"}, {.deadline = 10ms}));
+    EXPECT_FALSE(has_children());
+}
+
+TEST(Run, NamesAProgramThatIsNotThere) {
+    EXPECT_EQ(run({"kedge-no-such-program"}).error().fault, Fault::not_found);
+    EXPECT_EQ(run({"/no/such/program"}).error().fault, Fault::not_found);
+    EXPECT_EQ(run({}).error().fault, Fault::invalid_input);
+    EXPECT_EQ(run({"echo", std::string("a\0b", 3)}).error().fault, Fault::invalid_input);
+}
+
+TEST(Run, TellsThatAProgramCannotBeExecuted) {
+    const std::string directory = temporary_directory();
+    ASSERT_TRUE(write_file_atomically(directory + "/broken", "#!/no/such/interpreter\n", 0700));
+    const Result<RunOutput> output = run({directory + "/broken"});
+    ASSERT_FALSE(output);
+    EXPECT_NE(output.error().message.find("cannot execute"), std::string::npos);
+    EXPECT_FALSE(has_children());
+    ASSERT_TRUE(remove_tree(directory));
+}
+
+TEST(Run, GivesACleanEnvironmentAndNoDescriptors) {
+    setenv("KEDGE_TEST_SECRET", "x", 1);
+    const FileDescriptor open_file(dup(1));
+    const Result<RunOutput> environment = run({"env"}, {.environment = {"TZ=Europe/Berlin", "MORE=1"}});
+    const Result<RunOutput> files = run({"ls", "/proc/self/fd"});
+    unsetenv("KEDGE_TEST_SECRET");
+    ASSERT_TRUE(environment && files);
+    EXPECT_EQ(environment->out.find("KEDGE_TEST_SECRET"), std::string::npos);
+    EXPECT_NE(environment->out.find("TZ=Europe/Berlin\n"), std::string::npos);
+    EXPECT_EQ(environment->out.find("TZ=UTC"), std::string::npos);
+    EXPECT_NE(environment->out.find("MORE=1\n"), std::string::npos);
+    EXPECT_EQ(files->out, "0\n1\n2\n3\n");  // 3 is the listing itself
+}
+
+TEST(Run, GivesDefaultSignals) {
+    signal(SIGPIPE, SIG_IGN);
+    const Result<RunOutput> output = run({"sh", "-c", "kill -PIPE $$; echo alive"});
+    signal(SIGPIPE, SIG_DFL);
+    ASSERT_TRUE(output);
+    EXPECT_EQ(output->exit.signal, SIGPIPE);
+}
+
+TEST(Run, DropsRightsWhereThereAreAny) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can give rights away";
+    const Result<Login> nobody = find_login("nobody");
+    ASSERT_TRUE(nobody);
+    const Result<RunOutput> output = run({"sh", "-c", "id -u; id -G; echo $HOME"}, {.login = *nobody});
+    ASSERT_TRUE(output);
+    EXPECT_EQ(output->out,
+              std::to_string(nobody->uid) + "\n" + std::to_string(nobody->gid) + "\n" + nobody->home + "\n");
+}
+
+TEST(RunOrFail, TellsTheLastLineOfAFailure) {
+    const Result<RunOutput> output = run_or_fail({"sh", "-c", "echo first >&2; echo 'it is full' >&2; exit 9"});
+    ASSERT_FALSE(output);
+    EXPECT_EQ(output.error().message, "sh: exit code 9: it is full");
+}
+
+TEST(Child, IsKilledWithItsGroupWhenDropped) {
+    pid_t pid = 0;
+    {
+        Result<Child> child = Child::spawn({"sleep", "60"}, {});
+        ASSERT_TRUE(child);
+        pid = child->pid();
+        EXPECT_FALSE(child->wait(Span::zero()));
+        EXPECT_TRUE(runs(pid));
+    }
+    EXPECT_FALSE(runs(pid));
+    EXPECT_FALSE(has_children());
+}
+
+TEST(Child, TalksThroughItsPipes) {
+    Result<Child> child = Child::spawn({"cat"}, {.input = Stream::pipe(), .output = Stream::pipe()});
+    ASSERT_TRUE(child);
+    ASSERT_EQ(write(child->input().number(), "hello", 5), 5);
+    child->input().close();
+    const std::optional<Exit> exit = child->wait(10s);
+    ASSERT_TRUE(exit);
+    EXPECT_TRUE(exit->ok());
+    char buffer[16];
+    EXPECT_EQ(read(child->output().number(), buffer, sizeof buffer), 5);
+}
+
+TEST(Child, AppendsItsOutputToAFile) {
+    const std::string directory = temporary_directory();
+    for (const char* word : {"one", "two"}) {
+        Result<Child> child = Child::spawn({"echo", word}, {.output = Stream::append_to(directory + "/log")});
+        ASSERT_TRUE(child);
+        ASSERT_TRUE(child->wait(10s));
+    }
+    EXPECT_EQ(*read_file(directory + "/log"), "one\ntwo\n");
+    ASSERT_TRUE(remove_tree(directory));
+}
+
+}  // namespace
+}  // namespace kedge
