@@ -22,6 +22,8 @@ public:
     bool is_open() const { return fd_ >= 0; }
     // The number, still owned by this; -1 if none is open.
     int get() const { return fd_; }
+    // Gives it up to the caller, who closes it.
+    int release() { return std::exchange(fd_, -1); }
     // Closes it now. What close(2) answers is dropped: it says nothing about data that matters to us.
     void close();
 

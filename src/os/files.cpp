@@ -35,9 +35,9 @@ std::string directory_of(const std::string& path) {
     return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Result<void> write_all(const FileDescriptor& file, std::string_view content, const std::string& path) {
+Result<void> write_all(const Descriptor& file, std::string_view content, const std::string& path) {
     while (!content.empty()) {
-        const ssize_t written = write(file.number(), content.data(), content.size());
+        const ssize_t written = write(file.get(), content.data(), content.size());
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) return file_error(path, "cannot write", errno);
         content.remove_prefix(static_cast<std::size_t>(written));
@@ -46,18 +46,18 @@ Result<void> write_all(const FileDescriptor& file, std::string_view content, con
 }
 
 Result<void> write_and_sync(const std::string& path, std::string_view content, mode_t mode) {
-    const FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (!file.is_open()) return file_error(path, "cannot create", errno);
     TRY(write_all(file, content, path));
-    if (fsync(file.number()) != 0) return file_error(path, "cannot sync", errno);
+    if (fsync(file.get()) != 0) return file_error(path, "cannot sync", errno);
     return {};
 }
 
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 // Empties the directory behind `file`. Depth is that of the tree on disk; each level holds one descriptor.
-Result<void> empty_directory(FileDescriptor file, dev_t device, const std::string& shown) {
-    const int number = file.number();
+Result<void> empty_directory(Descriptor file, dev_t device, const std::string& shown) {
+    const int number = file.get();
     const Directory directory(fdopendir(file.release()), closedir);
     if (!directory) {
         close(number);
@@ -83,7 +83,7 @@ Result<void> empty_directory(FileDescriptor file, dev_t device, const std::strin
         }
         if (status.st_dev != device)
             return Error{Fault::refused, fmt::format("{}: another file system is mounted here", inner)};
-        FileDescriptor child(openat(number, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        Descriptor child(openat(number, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!child.is_open()) return file_error(inner, "cannot open", errno);
         TRY(empty_directory(std::move(child), device, inner));
         if (unlinkat(number, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
@@ -108,16 +108,16 @@ std::optional<std::string> environment(const char* name) {
 
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
     // Non-blocking, so that a named pipe in the place of a file is refused below and not waited for.
-    const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file.is_open()) return file_error(path, "cannot open", errno);
     struct stat status {};
-    if (fstat(file.number(), &status) != 0) return file_error(path, "cannot look at it", errno);
+    if (fstat(file.get(), &status) != 0) return file_error(path, "cannot look at it", errno);
     // Files of /proc are regular with length 0; the true length is what can be read.
     if (!S_ISREG(status.st_mode)) return Error{Fault::refused, fmt::format("{}: not a regular file", path)};
     std::string content;
     std::array<char, 65536> buffer;
     for (;;) {
-        const ssize_t got = read(file.number(), buffer.data(), buffer.size());
+        const ssize_t got = read(file.get(), buffer.data(), buffer.size());
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return file_error(path, "cannot read", errno);
         if (got == 0) return content;
@@ -137,8 +137,8 @@ Result<void> write_file_atomically(const std::string& path, std::string_view con
         return written;
     }
     const std::string directory = directory_of(path);
-    const FileDescriptor parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!parent.is_open() || fsync(parent.number()) != 0)
+    const Descriptor parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!parent.is_open() || fsync(parent.get()) != 0)
         return Error{Fault::outcome_unknown, fmt::format("{}: cannot sync: {}", directory, std::strerror(errno))};
     return {};
 }
@@ -165,31 +165,31 @@ Result<void> remove_tree(const std::string& path) {
     const std::size_t second = path.find_first_not_of('/', path.find('/', 1));
     if (!path.starts_with('/') || second == std::string::npos || path.find("/..") != std::string::npos)
         return Error{Fault::refused, fmt::format("'{}' will not be removed: not an absolute path of two parts", path)};
-    FileDescriptor root(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    Descriptor root(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!root.is_open()) {
         if (errno == ENOENT) return {};
         return Error{errno == ELOOP || errno == ENOTDIR ? Fault::refused : fault_of(errno),
                      fmt::format("{}: will not be removed: {}", path, std::strerror(errno))};
     }
     struct stat status {};
-    if (fstat(root.number(), &status) != 0) return file_error(path, "cannot look at it", errno);
+    if (fstat(root.get(), &status) != 0) return file_error(path, "cannot look at it", errno);
     TRY(empty_directory(std::move(root), status.st_dev, path));
     if (rmdir(path.c_str()) != 0 && errno != ENOENT) return file_error(path, "cannot remove", errno);
     return {};
 }
 
 Result<FileLock> FileLock::acquire(const std::string& path) {
-    FileDescriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.is_open()) return file_error(path, "cannot open the lock", errno);
-    if (flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
+    if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) return file_error(path, "cannot lock", errno);
         std::array<char, 16> holder{};
-        const ssize_t got = pread(file.number(), holder.data(), holder.size() - 1, 0);
+        const ssize_t got = pread(file.get(), holder.data(), holder.size() - 1, 0);
         return Error{Fault::conflict, fmt::format("{}: held by process {}", path,
                                                   got > 0 ? std::string(holder.data()) : std::string("(not noted)"))};
     }
     const std::string pid = std::to_string(getpid());
-    if (ftruncate(file.number(), 0) != 0 || pwrite(file.number(), pid.data(), pid.size(), 0) < 0)
+    if (ftruncate(file.get(), 0) != 0 || pwrite(file.get(), pid.data(), pid.size(), 0) < 0)
         return file_error(path, "cannot note the holder", errno);
     return FileLock(std::move(file));
 }

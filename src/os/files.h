@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "os/file_descriptor.h"
+#include "os/descriptor.h"
 
 namespace kedge {
 
@@ -41,9 +41,9 @@ public:
     static Result<FileLock> acquire(const std::string& path);
 
 private:
-    explicit FileLock(FileDescriptor file) : file_(std::move(file)) {}
+    explicit FileLock(Descriptor file) : file_(std::move(file)) {}
 
-    FileDescriptor file_;
+    Descriptor file_;
 };
 
 // Where Kedge keeps its journal: `chosen` (--state), else $KEDGE_STATE, else $STATE_DIRECTORY (systemd gives the

@@ -17,12 +17,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "os/clock.h"
-
 namespace kedge {
 namespace {
-
-using std::chrono::milliseconds;
 
 constexpr std::string_view search_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -40,34 +36,34 @@ Error system_error(Fault fault, std::string_view what, int number) {
 }
 
 struct Pipe {
-    FileDescriptor read_end, write_end;
+    Descriptor read_end, write_end;
 };
 Result<Pipe> make_pipe() {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) return system_error(Fault::unavailable, "cannot make a pipe", errno);
-    return Pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+    return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-void set_non_blocking(const FileDescriptor& file) {
-    fcntl(file.number(), F_SETFL, fcntl(file.number(), F_GETFL) | O_NONBLOCK);
+void set_non_blocking(const Descriptor& file) {
+    fcntl(file.get(), F_SETFL, fcntl(file.get(), F_GETFL) | O_NONBLOCK);
 }
 
 // The child's end of one standard stream, and ours if it is a pipe.
 struct Ends {
-    FileDescriptor owned;  // keeps the child's end alive until the fork
-    int child = -1;        // -1: inherit
-    FileDescriptor ours;
+    Descriptor owned;  // keeps the child's end alive until the fork
+    int child = -1;    // -1: inherit
+    Descriptor ours;
 };
-Result<Ends> open_stream(const Stream& stream, bool child_reads) {
+Result<Ends> open_stream(const Redirect& stream, bool child_reads) {
     Ends ends;
     switch (stream.kind) {
-        case Stream::Kind::inherit: return ends;
-        case Stream::Kind::descriptor: ends.child = stream.descriptor; return ends;
-        case Stream::Kind::null: ends.owned = FileDescriptor(open("/dev/null", O_RDWR | O_CLOEXEC)); break;
-        case Stream::Kind::append_to_file:
-            ends.owned = FileDescriptor(open(stream.path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+        case Redirect::Kind::inherit: return ends;
+        case Redirect::Kind::descriptor: ends.child = stream.descriptor; return ends;
+        case Redirect::Kind::null: ends.owned = Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC)); break;
+        case Redirect::Kind::append_to_file:
+            ends.owned = Descriptor(open(stream.path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
             break;
-        case Stream::Kind::pipe: {
+        case Redirect::Kind::pipe: {
             Pipe pipe = TRY(make_pipe());
             ends.owned = std::move(child_reads ? pipe.read_end : pipe.write_end);
             ends.ours = std::move(child_reads ? pipe.write_end : pipe.read_end);
@@ -77,7 +73,7 @@ Result<Ends> open_stream(const Stream& stream, bool child_reads) {
     }
     if (!ends.owned.is_open())
         return system_error(Fault::unavailable, stream.path.empty() ? "/dev/null" : stream.path, errno);
-    ends.child = ends.owned.number();
+    ends.child = ends.owned.get();
     return ends;
 }
 
@@ -181,11 +177,6 @@ Exit exit_of(const siginfo_t& info) {
     return {.code = 0, .signal = info.si_status};
 }
 
-int poll_timeout(Span left) {
-    const auto whole = std::chrono::ceil<milliseconds>(left).count();
-    return static_cast<int>(std::clamp<std::int64_t>(whole, 0, 60'000));
-}
-
 Login login_of(const passwd& entry) {
     return {entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir};
 }
@@ -264,7 +255,7 @@ Result<Child> Child::spawn(const Arguments& arguments, const SpawnOptions& optio
                         .options = &options,
                         .groups = groups.data(),
                         .group_count = groups.size(),
-                        .report = report.write_end.number()};
+                        .report = report.write_end.get()};
     const pid_t parent = getpid();
     // Our handlers must not run in the child before it has reset them.
     sigset_t all, before;
@@ -278,14 +269,14 @@ Result<Child> Child::spawn(const Arguments& arguments, const SpawnOptions& optio
 
     Child child;
     child.pid_ = pid;
-    child.pidfd_ = FileDescriptor(open_pidfd(pid));
+    child.pidfd_ = Descriptor(open_pidfd(pid));
     child.input_ = std::move(input.ours);
     child.output_ = std::move(output.ours);
     child.errors_ = std::move(errors.ours);
     report.write_end.close();
     int number = 0;
     ssize_t got = 0;
-    while ((got = read(report.read_end.number(), &number, sizeof number)) < 0 && errno == EINTR) {
+    while ((got = read(report.read_end.get(), &number, sizeof number)) < 0 && errno == EINTR) {
     }
     if (got == sizeof number) return system_error(Fault::unavailable, "cannot execute " + program, number);
     if (!child.pidfd_.is_open()) return system_error(Fault::unavailable, "cannot watch " + program, errno);
@@ -314,17 +305,12 @@ Child::~Child() {
     if (pid_ > 0) kill_and_reap();
 }
 
-std::optional<Exit> Child::wait(Span deadline) {
-    const SystemClock clock;
-    const Moment end = clock.now() + deadline;
+std::optional<Exit> Child::wait(const Until& until) {
     for (;;) {
         siginfo_t info{};
         if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_)
             return exit_of(info);
-        const Span left = end - clock.now();
-        if (left <= Span::zero()) return std::nullopt;
-        pollfd ended{pidfd_.number(), POLLIN, 0};
-        poll(&ended, 1, poll_timeout(left));
+        if (!wait_ready(pidfd_.get(), POLLIN, until)) return std::nullopt;
     }
 }
 

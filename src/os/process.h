@@ -9,14 +9,13 @@
 
 #include <cstddef>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
-#include "base/time.h"
-#include "os/file_descriptor.h"
+#include "os/descriptor.h"
+#include "os/wait.h"
 
 namespace kedge {
 
@@ -54,23 +53,23 @@ Environment clean_environment(const std::optional<Login>& login = std::nullopt);
 Result<std::string> find_program(const std::string& name);
 
 // Where one of the three standard descriptors of a child goes.
-struct Stream {
+struct Redirect {
     enum class Kind { null, pipe, inherit, append_to_file, descriptor };
     Kind kind = Kind::null;
     std::string path{};   // append_to_file: created with mode 0600 if absent
     int descriptor = -1;  // descriptor: stays the caller's
 
-    static Stream null() { return {}; }
-    static Stream pipe() { return {Kind::pipe, {}, -1}; }
-    static Stream inherit() { return {Kind::inherit, {}, -1}; }
-    static Stream append_to(std::string path) { return {Kind::append_to_file, std::move(path), -1}; }
-    static Stream of(int descriptor) { return {Kind::descriptor, {}, descriptor}; }
+    static Redirect null() { return {}; }
+    static Redirect pipe() { return {Kind::pipe, {}, -1}; }
+    static Redirect inherit() { return {Kind::inherit, {}, -1}; }
+    static Redirect append_to(std::string path) { return {Kind::append_to_file, std::move(path), -1}; }
+    static Redirect of(int descriptor) { return {Kind::descriptor, {}, descriptor}; }
 };
 
 struct SpawnOptions {
-    Stream input{};
-    Stream output{};
-    Stream errors{};
+    Redirect input{};
+    Redirect output{};
+    Redirect errors{};
     Environment environment{};  // added to the clean one; a name given here wins
     std::string directory{};    // working directory; empty: /
     std::optional<Login> login{};
@@ -93,15 +92,15 @@ public:
 
     pid_t pid() const { return pid_; }
     // Readable by poll(2) once the process has ended.
-    int pidfd() const { return pidfd_.number(); }
+    int pidfd() const { return pidfd_.get(); }
     // Our ends of the pipes that were asked for; not open otherwise. Non-blocking.
-    FileDescriptor& input() { return input_; }
-    FileDescriptor& output() { return output_; }
-    FileDescriptor& errors() { return errors_; }
+    Descriptor& input() { return input_; }
+    Descriptor& output() { return output_; }
+    Descriptor& errors() { return errors_; }
 
-    // How it ended, or nothing if it has not within `deadline`. It is reaped only by `reap` and the destructor,
-    // so its pid and group stay its own until then.
-    std::optional<Exit> wait(Span deadline);
+    // How it ended, or nothing if it has not until then. It is reaped only by `kill_and_reap` and the destructor, so
+    // its pid and group stay its own as long.
+    std::optional<Exit> wait(const Until& until);
     // Sends to every process of the group. True if there was one to send to.
     bool signal_group(int signal);
     // Kills what is left of the group and reaps the leader; how it ended.
@@ -113,17 +112,15 @@ private:
     Child() = default;
 
     pid_t pid_ = -1;
-    FileDescriptor pidfd_, input_, output_, errors_;
+    Descriptor pidfd_, input_, output_, errors_;
 };
 
 struct RunOptions {
-    std::string input{};  // what the program reads; then end of file
-    Span deadline = std::chrono::seconds{30};
+    std::string input{};        // what the program reads; then end of file
     Environment environment{};  // added to the clean one
     std::string directory{};    // working directory; empty: /
     std::optional<Login> login{};
     std::size_t output_bytes_max = 16u << 20;  // of stdout and of stderr each; the rest is read and dropped
-    std::stop_token stop{};
 };
 
 struct RunOutput {
@@ -133,16 +130,16 @@ struct RunOutput {
     Span took{};
 };
 
-// Runs a program to its end. When it ends, when the deadline passes or when `stop` is requested, what is left of
+// Runs a program to its end. When it ends, when the deadline passes or when it is called off, what is left of
 // its process group is killed: nothing of the group outlives the call (a program that makes itself a session,
 // as a daemon does, has left the group).
-// not_found: no such program. outcome_unknown: killed at the deadline or on stop. A program that fails is an
+// not_found: no such program. outcome_unknown: killed at the deadline or when called off. A program that fails is an
 // answer, not an error: look at `exit`.
-Result<RunOutput> run(const Arguments& arguments, const RunOptions& options = {});
+Result<RunOutput> run(const Arguments& arguments, const Until& until, const RunOptions& options = {});
 
 // As `run`, but an exit other than 0 is an error `fault` with the program's name, its exit and the last line that
 // it wrote to stderr.
-Result<RunOutput> run_or_fail(const Arguments& arguments, const RunOptions& options = {},
+Result<RunOutput> run_or_fail(const Arguments& arguments, const Until& until, const RunOptions& options = {},
                               Fault fault = Fault::unavailable);
 
 }  // namespace kedge

@@ -30,7 +30,7 @@ bool has_children() {
 }
 
 TEST(Run, CollectsWhatAProgramWritesAndHowItEnds) {
-    const Result<RunOutput> output = run({"sh", "-c", "echo out; echo err >&2; exit 3"});
+    const Result<RunOutput> output = run({"sh", "-c", "echo out; echo err >&2; exit 3"}, within(20s));
     ASSERT_TRUE(output) << output.error().message;
     EXPECT_EQ(output->out, "out\n");
     EXPECT_EQ(output->err, "err\n");
@@ -40,19 +40,20 @@ TEST(Run, CollectsWhatAProgramWritesAndHowItEnds) {
 
 TEST(Run, FeedsLongInputWhileItReadsTheOutput) {
     const std::string input(3 << 20, 'x');
-    const Result<RunOutput> output = run({"cat"}, {.input = input});
+    const Result<RunOutput> output = run({"cat"}, within(20s), {.input = input});
     ASSERT_TRUE(output);
     EXPECT_EQ(output->out, input);
 }
 
 TEST(Run, SurvivesAProgramThatDoesNotReadItsInput) {
-    const Result<RunOutput> output = run({"true"}, {.input = std::string(3 << 20, 'x')});
+    const Result<RunOutput> output = run({"true"}, within(20s), {.input = std::string(3 << 20, 'x')});
     ASSERT_TRUE(output);
     EXPECT_TRUE(output->exit.ok());
 }
 
 TEST(Run, DropsOutputBeyondTheCapAndSaysSo) {
-    const Result<RunOutput> output = run({"head", "-c", "500000", "/dev/zero"}, {.output_bytes_max = 1000});
+    const Result<RunOutput> output =
+        run({"head", "-c", "500000", "/dev/zero"}, within(20s), {.output_bytes_max = 1000});
     ASSERT_TRUE(output);
     EXPECT_EQ(output->out.size(), 1000U);
     EXPECT_TRUE(output->truncated);
@@ -62,7 +63,7 @@ TEST(Run, DropsOutputBeyondTheCapAndSaysSo) {
 TEST(Run, KillsTheWholeGroupAtTheDeadline) {
     const std::string directory = temporary_directory();
     const Result<RunOutput> output =
-        run({"sh", "-c", "sleep 60 & echo $! > " + directory + "/pid; wait"}, {.deadline = 300ms});
+        run({"sh", "-c", "sleep 60 & echo $! > " + directory + "/pid; wait"}, within(300ms));
     ASSERT_FALSE(output);
     EXPECT_EQ(output.error().fault, Fault::outcome_unknown);
     EXPECT_NE(output.error().message.find("sh: killed"), std::string::npos);
@@ -71,7 +72,7 @@ TEST(Run, KillsTheWholeGroupAtTheDeadline) {
     for (int i = 0; i < 200 && runs(grandchild); ++i) {
         const Result<std::string> status = read_file("/proc/" + std::to_string(grandchild) + "/stat");
         if (!status || status->find(") Z") != std::string::npos) break;
-        ASSERT_TRUE(run({"sleep", "0.01"}));
+        ASSERT_TRUE(run({"sleep", "0.01"}, within(20s)));
     }
     const Result<std::string> status = read_file("/proc/" + std::to_string(grandchild) + "/stat");
     EXPECT_TRUE(!status || status->find(") Z") != std::string::npos);
@@ -81,7 +82,7 @@ TEST(Run, KillsTheWholeGroupAtTheDeadline) {
 TEST(Run, DoesNotWaitForABackgroundProcessThatHoldsThePipe) {
     const SystemClock clock;
     const Moment start = clock.now();
-    const Result<RunOutput> output = run({"sh", "-c", "sleep 60 & echo done"}, {.deadline = 20s});
+    const Result<RunOutput> output = run({"sh", "-c", "sleep 60 & echo done"}, within(20s));
     ASSERT_TRUE(output);
     EXPECT_EQ(output->out, "done\n");
     EXPECT_LT(clock.now() - start, 10s);
@@ -90,28 +91,28 @@ TEST(Run, DoesNotWaitForABackgroundProcessThatHoldsThePipe) {
 TEST(Run, EndsWhenItIsAskedToStop) {
     std::stop_source source;
     std::jthread stopper([&] { source.request_stop(); });
-    const Result<RunOutput> output = run({"sleep", "60"}, {.deadline = 30s, .stop = source.get_token()});
+    const Result<RunOutput> output = run({"sleep", "60"}, within(30s, source.get_token()));
     ASSERT_FALSE(output);
     EXPECT_EQ(output.error().fault, Fault::outcome_unknown);
 }
 
 TEST(Run, LeavesNoZombie) {
-    ASSERT_TRUE(run({"true"}));
-    ASSERT_FALSE(run({"sleep", "60"}, {.deadline = 10ms}));
+    ASSERT_TRUE(run({"true"}, within(20s)));
+    ASSERT_FALSE(run({"sleep", "60"}, within(10ms)));
     EXPECT_FALSE(has_children());
 }
 
 TEST(Run, NamesAProgramThatIsNotThere) {
-    EXPECT_EQ(run({"kedge-no-such-program"}).error().fault, Fault::not_found);
-    EXPECT_EQ(run({"/no/such/program"}).error().fault, Fault::not_found);
-    EXPECT_EQ(run({}).error().fault, Fault::invalid_input);
-    EXPECT_EQ(run({"echo", std::string("a\0b", 3)}).error().fault, Fault::invalid_input);
+    EXPECT_EQ(run({"kedge-no-such-program"}, within(1s)).error().fault, Fault::not_found);
+    EXPECT_EQ(run({"/no/such/program"}, within(1s)).error().fault, Fault::not_found);
+    EXPECT_EQ(run({}, within(1s)).error().fault, Fault::invalid_input);
+    EXPECT_EQ(run({"echo", std::string("a\0b", 3)}, within(1s)).error().fault, Fault::invalid_input);
 }
 
 TEST(Run, TellsThatAProgramCannotBeExecuted) {
     const std::string directory = temporary_directory();
     ASSERT_TRUE(write_file_atomically(directory + "/broken", "#!/no/such/interpreter\n", 0700));
-    const Result<RunOutput> output = run({directory + "/broken"});
+    const Result<RunOutput> output = run({directory + "/broken"}, within(20s));
     ASSERT_FALSE(output);
     EXPECT_NE(output.error().message.find("cannot execute"), std::string::npos);
     EXPECT_FALSE(has_children());
@@ -120,9 +121,9 @@ TEST(Run, TellsThatAProgramCannotBeExecuted) {
 
 TEST(Run, GivesACleanEnvironmentAndNoDescriptors) {
     setenv("KEDGE_TEST_SECRET", "x", 1);
-    const FileDescriptor open_file(dup(1));
-    const Result<RunOutput> environment = run({"env"}, {.environment = {"TZ=Europe/Berlin", "MORE=1"}});
-    const Result<RunOutput> files = run({"ls", "/proc/self/fd"});
+    const Descriptor open_file(dup(1));
+    const Result<RunOutput> environment = run({"env"}, within(20s), {.environment = {"TZ=Europe/Berlin", "MORE=1"}});
+    const Result<RunOutput> files = run({"ls", "/proc/self/fd"}, within(20s));
     unsetenv("KEDGE_TEST_SECRET");
     ASSERT_TRUE(environment && files);
     EXPECT_EQ(environment->out.find("KEDGE_TEST_SECRET"), std::string::npos);
@@ -134,7 +135,7 @@ TEST(Run, GivesACleanEnvironmentAndNoDescriptors) {
 
 TEST(Run, GivesDefaultSignals) {
     signal(SIGPIPE, SIG_IGN);
-    const Result<RunOutput> output = run({"sh", "-c", "kill -PIPE $$; echo alive"});
+    const Result<RunOutput> output = run({"sh", "-c", "kill -PIPE $$; echo alive"}, within(20s));
     signal(SIGPIPE, SIG_DFL);
     ASSERT_TRUE(output);
     EXPECT_EQ(output->exit.signal, SIGPIPE);
@@ -144,14 +145,15 @@ TEST(Run, DropsRightsWhereThereAreAny) {
     if (geteuid() != 0) GTEST_SKIP() << "only root can give rights away";
     const Result<Login> nobody = find_login("nobody");
     ASSERT_TRUE(nobody);
-    const Result<RunOutput> output = run({"sh", "-c", "id -u; id -G; echo $HOME"}, {.login = *nobody});
+    const Result<RunOutput> output = run({"sh", "-c", "id -u; id -G; echo $HOME"}, within(20s), {.login = *nobody});
     ASSERT_TRUE(output);
     EXPECT_EQ(output->out,
               std::to_string(nobody->uid) + "\n" + std::to_string(nobody->gid) + "\n" + nobody->home + "\n");
 }
 
 TEST(RunOrFail, TellsTheLastLineOfAFailure) {
-    const Result<RunOutput> output = run_or_fail({"sh", "-c", "echo first >&2; echo 'it is full' >&2; exit 9"});
+    const Result<RunOutput> output =
+        run_or_fail({"sh", "-c", "echo first >&2; echo 'it is full' >&2; exit 9"}, within(20s));
     ASSERT_FALSE(output);
     EXPECT_EQ(output.error().message, "sh: exit code 9: it is full");
 }
@@ -162,7 +164,7 @@ TEST(Child, IsKilledWithItsGroupWhenDropped) {
         Result<Child> child = Child::spawn({"sleep", "60"}, {});
         ASSERT_TRUE(child);
         pid = child->pid();
-        EXPECT_FALSE(child->wait(Span::zero()));
+        EXPECT_FALSE(child->wait(within(0s)));
         EXPECT_TRUE(runs(pid));
     }
     EXPECT_FALSE(runs(pid));
@@ -170,23 +172,23 @@ TEST(Child, IsKilledWithItsGroupWhenDropped) {
 }
 
 TEST(Child, TalksThroughItsPipes) {
-    Result<Child> child = Child::spawn({"cat"}, {.input = Stream::pipe(), .output = Stream::pipe()});
+    Result<Child> child = Child::spawn({"cat"}, {.input = Redirect::pipe(), .output = Redirect::pipe()});
     ASSERT_TRUE(child);
-    ASSERT_EQ(write(child->input().number(), "hello", 5), 5);
+    ASSERT_EQ(write(child->input().get(), "hello", 5), 5);
     child->input().close();
-    const std::optional<Exit> exit = child->wait(10s);
+    const std::optional<Exit> exit = child->wait(within(10s));
     ASSERT_TRUE(exit);
     EXPECT_TRUE(exit->ok());
     char buffer[16];
-    EXPECT_EQ(read(child->output().number(), buffer, sizeof buffer), 5);
+    EXPECT_EQ(read(child->output().get(), buffer, sizeof buffer), 5);
 }
 
 TEST(Child, AppendsItsOutputToAFile) {
     const std::string directory = temporary_directory();
     for (const char* word : {"one", "two"}) {
-        Result<Child> child = Child::spawn({"echo", word}, {.output = Stream::append_to(directory + "/log")});
+        Result<Child> child = Child::spawn({"echo", word}, {.output = Redirect::append_to(directory + "/log")});
         ASSERT_TRUE(child);
-        ASSERT_TRUE(child->wait(10s));
+        ASSERT_TRUE(child->wait(within(10s)));
     }
     EXPECT_EQ(*read_file(directory + "/log"), "one\ntwo\n");
     ASSERT_TRUE(remove_tree(directory));

@@ -21,10 +21,10 @@ constexpr Span stop_check_interval = milliseconds{50};
 
 enum class Flow { open, closed };
 
-Flow drain(FileDescriptor& file, std::string& into, std::size_t bytes_max, bool& truncated) {
+Flow drain(Descriptor& file, std::string& into, std::size_t bytes_max, bool& truncated) {
     std::array<char, 65536> buffer;
     for (;;) {
-        const ssize_t got = read(file.number(), buffer.data(), buffer.size());
+        const ssize_t got = read(file.get(), buffer.data(), buffer.size());
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Flow::open;
         if (got <= 0) {
@@ -54,8 +54,8 @@ ssize_t write_quietly(int file, std::string_view bytes) {
     return written;
 }
 
-void feed(FileDescriptor& file, std::string_view& rest) {
-    const ssize_t written = write_quietly(file.number(), rest);
+void feed(Descriptor& file, std::string_view& rest) {
+    const ssize_t written = write_quietly(file.get(), rest);
     if (written < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (written < 0) rest = {};  // it does not want to read: its affair
     if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
@@ -75,13 +75,12 @@ std::string_view base_name(std::string_view path) {
 
 }  // namespace
 
-Result<RunOutput> run(const Arguments& arguments, const RunOptions& options) {
+Result<RunOutput> run(const Arguments& arguments, const Until& until, const RunOptions& options) {
     const SystemClock clock;
     const Moment start = clock.now();
-    const Moment end = start + options.deadline;
-    Child child = TRY(Child::spawn(arguments, {.input = options.input.empty() ? Stream::null() : Stream::pipe(),
-                                               .output = Stream::pipe(),
-                                               .errors = Stream::pipe(),
+    Child child = TRY(Child::spawn(arguments, {.input = options.input.empty() ? Redirect::null() : Redirect::pipe(),
+                                               .output = Redirect::pipe(),
+                                               .errors = Redirect::pipe(),
                                                .environment = options.environment,
                                                .directory = options.directory,
                                                .login = options.login,
@@ -90,20 +89,19 @@ Result<RunOutput> run(const Arguments& arguments, const RunOptions& options) {
                                                .keep_open = {}}));
     RunOutput result;
     std::string_view rest = options.input;
-    while (!child.wait(Span::zero())) {
-        const Span left = end - clock.now();
-        const bool stopped = options.stop.stop_requested();
+    while (!child.wait(start)) {
+        const Span left = until.deadline - clock.now();
+        const bool stopped = until.stop.stop_requested();
         if (left <= Span::zero() || stopped) {
             child.kill_and_reap();
             return Error{Fault::outcome_unknown,
-                         stopped ? fmt::format("{}: killed, since it was asked to stop", base_name(arguments.front()))
+                         stopped ? fmt::format("{}: killed, since it was called off", base_name(arguments.front()))
                                  : fmt::format("{}: killed, since it did not end within {}",
-                                               base_name(arguments.front()), readable(options.deadline))};
+                                               base_name(arguments.front()), readable(clock.now() - start))};
         }
-        std::array<pollfd, 4> waits{pollfd{child.pidfd(), POLLIN, 0}, pollfd{child.output().number(), POLLIN, 0},
-                                    pollfd{child.errors().number(), POLLIN, 0},
-                                    pollfd{child.input().number(), POLLOUT, 0}};
-        const Span slice = std::min(left, options.stop.stop_possible() ? stop_check_interval : Span{left});
+        std::array<pollfd, 4> waits{pollfd{child.pidfd(), POLLIN, 0}, pollfd{child.output().get(), POLLIN, 0},
+                                    pollfd{child.errors().get(), POLLIN, 0}, pollfd{child.input().get(), POLLOUT, 0}};
+        const Span slice = std::min(left, until.stop.stop_possible() ? stop_check_interval : Span{left});
         poll(waits.data(), waits.size(),
              static_cast<int>(std::clamp<std::int64_t>(std::chrono::ceil<milliseconds>(slice).count(), 0, 60'000)));
         if (waits[1].revents != 0) drain(child.output(), result.out, options.output_bytes_max, result.truncated);
@@ -118,8 +116,8 @@ Result<RunOutput> run(const Arguments& arguments, const RunOptions& options) {
     return result;
 }
 
-Result<RunOutput> run_or_fail(const Arguments& arguments, const RunOptions& options, Fault fault) {
-    RunOutput output = TRY(run(arguments, options));
+Result<RunOutput> run_or_fail(const Arguments& arguments, const Until& until, const RunOptions& options, Fault fault) {
+    RunOutput output = TRY(run(arguments, until, options));
     if (output.exit.ok()) return output;
     const std::string said = last_line(output.err);
     return Error{fault, fmt::format("{}: {}{}{}", base_name(arguments.front()), to_string(output.exit),
