@@ -1,0 +1,308 @@
+#include "engine/run_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/events.h"
+
+namespace kedge {
+namespace {
+
+constexpr std::array mode_names = {std::pair{Mode::live, std::string_view("live")},
+                                   std::pair{Mode::drill, std::string_view("drill")},
+                                   std::pair{Mode::rehearse, std::string_view("rehearse")}};
+constexpr std::array phase_names = {std::pair{RunPhase::running, std::string_view("running")},
+                                    std::pair{RunPhase::paused, std::string_view("paused")},
+                                    std::pair{RunPhase::holding, std::string_view("holding")},
+                                    std::pair{RunPhase::compensating, std::string_view("compensating")},
+                                    std::pair{RunPhase::finishing, std::string_view("finishing")},
+                                    std::pair{RunPhase::ended, std::string_view("ended")}};
+constexpr std::array result_names = {std::pair{RunResult::succeeded, std::string_view("succeeded")},
+                                     std::pair{RunResult::compensated, std::string_view("compensated")},
+                                     std::pair{RunResult::failed, std::string_view("failed")},
+                                     std::pair{RunResult::cancelled, std::string_view("cancelled")}};
+constexpr std::array wait_names = {
+    std::pair{WaitFor::nothing, std::string_view("nothing")}, std::pair{WaitFor::gate, std::string_view("gate")},
+    std::pair{WaitFor::waiver, std::string_view("waiver")}, std::pair{WaitFor::person, std::string_view("person")}};
+
+template <class Table, class Value>
+std::string_view name_in(const Table& table, Value value) {
+    for (const auto& [known, name] : table)
+        if (known == value) return name;
+    return "?";
+}
+template <class Value, class Table>
+std::optional<Value> value_in(const Table& table, std::string_view text) {
+    for (const auto& [known, name] : table)
+        if (name == text) return known;
+    return std::nullopt;
+}
+
+Error unexplained(const Entry& entry, const std::string& why) {
+    return {Fault::corrupt,
+            fmt::format("journal entry {} of run {} cannot be true: {}", entry.position, entry.run, why),
+            "run `kedge journal verify`; the run is not continued"};
+}
+
+// A plan's own gate is a step like any other: the first, which every step without needs then waits for.
+void add_start_gate(BoundPlan& plan) {
+    if (!plan.gate) return;
+    BoundStep start;
+    start.id = "start";
+    start.title = "agree to start";
+    start.kind = StepKind::person;
+    start.gate = plan.gate;
+    start.deadline = plan.gate->expires;
+    for (BoundStep& step : plan.steps)
+        if (!step.always && step.needs.empty()) step.needs.push_back(start.id);
+    plan.steps.insert(plan.steps.begin(), std::move(start));
+}
+
+}  // namespace
+
+std::string_view to_string(Mode mode) {
+    return name_in(mode_names, mode);
+}
+std::optional<Mode> parse_mode(std::string_view text) {
+    return value_in<Mode>(mode_names, text);
+}
+std::string_view to_string(RunPhase phase) {
+    return name_in(phase_names, phase);
+}
+std::string_view to_string(RunResult result) {
+    return name_in(result_names, result);
+}
+std::string_view to_string(WaitFor what) {
+    return name_in(wait_names, what);
+}
+
+Draft started(const RunHeader& header, Moment now) {
+    Json inputs = Json::object();
+    for (const auto& [name, value] : header.inputs) inputs[name] = value;
+    Json body = {{"plan_digest", header.plan_digest},     {"inputs", inputs},
+                 {"inputs_digest", header.inputs_digest}, {"mode", to_string(header.mode)},
+                 {"requester", header.requester},         {"reason", header.reason},
+                 {"confirmed", header.confirmed},         {"estate_digest", header.estate_digest},
+                 {"plan_text", header.plan_text},         {"estate_text", header.estate_text}};
+    if (header.played) body["played"] = true;
+    if (!header.drill.empty()) body["drill"] = header.drill;
+    return {std::string(events::run_started), std::move(body), now};
+}
+
+Result<RunHeader> read_header(const Entry& first) {
+    if (first.kind != events::run_started) return unexplained(first, "a run begins with run.started");
+    const std::optional<Mode> mode = parse_mode(get_string(first.body, "mode").value_or(""));
+    if (!mode) return unexplained(first, "it names no known mode");
+    RunHeader header;
+    header.plan_text = get_string(first.body, "plan_text").value_or("");
+    header.plan_digest = get_string(first.body, "plan_digest").value_or("");
+    header.estate_text = get_string(first.body, "estate_text").value_or("");
+    header.estate_digest = get_string(first.body, "estate_digest").value_or("");
+    header.inputs_digest = get_string(first.body, "inputs_digest").value_or("");
+    header.mode = *mode;
+    header.requester = get_string(first.body, "requester").value_or("");
+    header.reason = get_string(first.body, "reason").value_or("");
+    header.confirmed = get_string(first.body, "confirmed").value_or("");
+    header.played = get_bool(first.body, "played").value_or(false);
+    header.drill = get_string(first.body, "drill").value_or("");
+    for (const auto& [name, value] : get(first.body, "inputs").items())
+        if (value.is_string()) header.inputs[name] = value.get<std::string>();
+    return header;
+}
+
+RunState::RunState(RunId id, BoundPlan plan, Catalogue catalogue) : id_(std::move(id)), plan_(std::move(plan)) {
+    add_start_gate(plan_);
+    const std::size_t count = plan_.steps.size();
+    records_.resize(count);
+    dependents_.resize(count);
+    unmet_.resize(count);
+    undo_.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        index_.emplace(plan_.steps[i].id, i);
+        if (!plan_.steps[i].always) ++unsettled_;
+        if (plan_.steps[i].type != nullptr && !plan_.steps[i].type->undo.empty()) {
+            undo_[i] = find_action(catalogue, plan_.steps[i].type->undo);
+            check(undo_[i] != nullptr, "an action's undo is an action of the catalogue");
+        }
+    }
+    for (std::size_t i = 0; i < count; ++i)
+        for (const std::string& need : plan_.steps[i].needs) {
+            const auto found = index_.find(need);
+            check(found != index_.end(), "a bound plan needs only steps of its own");
+            dependents_[found->second].push_back(i);
+            ++unmet_[i];
+        }
+}
+
+std::optional<std::size_t> RunState::find(std::string_view step) const {
+    const auto found = index_.find(std::string(step));
+    if (found == index_.end()) return std::nullopt;
+    return found->second;
+}
+
+Result<void> RunState::fold(const Entry& entry) {
+    if (entry.run != id_) return unexplained(entry, "it belongs to another run");
+    if (entry.position <= last_) return unexplained(entry, "it was folded before");
+    if (entry.epoch < epoch_) return unexplained(entry, "its epoch has passed");
+    if (phase_ == RunPhase::ended) return unexplained(entry, "the run had ended");
+    const bool first = last_ == 0;
+    if (first != (entry.kind == events::run_started)) return unexplained(entry, "a run begins once");
+
+    if (first) {
+        header_ = TRY(read_header(entry));
+        started_at_ = entry.time;
+    } else if (entry.kind == events::step_moved) {
+        TRY(fold_step(entry));
+    } else if (entry.kind == events::request_judged) {
+        TRY(fold_request(entry));
+    } else if (entry.kind == events::run_phase) {
+        const std::optional<RunPhase> phase =
+            value_in<RunPhase>(phase_names, get_string(entry.body, "phase").value_or(""));
+        if (!phase) return unexplained(entry, "it names no known phase");
+        phase_ = *phase;
+        phase_says_ = get_string(entry.body, "says").value_or("");
+        cancelling_ = cancelling_ || get_bool(entry.body, "cancelling").value_or(false);
+        if (phase_ == RunPhase::ended) {
+            result_ = value_in<RunResult>(result_names, get_string(entry.body, "result").value_or(""));
+            if (!result_) return unexplained(entry, "an end without a result");
+            ended_at_ = entry.time;
+        }
+    } else if (entry.kind != events::run_claimed) {
+        return unexplained(entry, fmt::format("'{}' is no kind of entry", entry.kind));
+    }
+    epoch_ = entry.epoch;
+    last_ = entry.position;
+    return {};
+}
+
+Result<void> RunState::fold_step(const Entry& entry) {
+    const std::optional<std::size_t> found = find(get_string(entry.body, "step").value_or(""));
+    const std::optional<StepState> to = parse_step_state(get_string(entry.body, "to").value_or(""));
+    const std::optional<Cause> cause = parse_cause(get_string(entry.body, "cause").value_or(""));
+    if (!found || !to || !cause) return unexplained(entry, "it names no step, state or cause that is known");
+    const BoundStep& step = plan_.steps[*found];
+    StepRecord& record = records_[*found];
+    if (find_transition(record.state, *to, *cause) == nullptr)
+        return unexplained(entry, fmt::format("step {} cannot go from {} to {} because of {}", step.id,
+                                              to_string(record.state), to_string(*to), to_string(*cause)));
+    const bool was_settled = is_settled(record.state);
+    const bool was_done = is_done(record.state);
+    const StepState from = record.state;
+    record.state = *to;
+    record.cause = *cause;
+    record.says = get_string(entry.body, "says").value_or("");
+    if (const Json& evidence = get(entry.body, "evidence"); evidence.is_object())
+        for (const auto& [name, value] : evidence.items()) record.evidence[name] = value;
+
+    switch (*to) {
+        case StepState::ready:
+            if (from == StepState::waiting) {
+                if (record.waits_for == WaitFor::waiver)
+                    for (const Grant& grant : record.grants) record.waived_by.push_back(grant.who);
+                else
+                    record.gate_passed = true;
+                record.waits_for = WaitFor::nothing;
+            }
+            if (from == StepState::failed) {
+                record.gate_passed = false;
+                record.waived_by.clear();
+            }
+            record.intended = false;
+            record.ready_at = entry.time;
+            break;
+        case StepState::waiting: {
+            const std::optional<WaitFor> what =
+                value_in<WaitFor>(wait_names, get_string(entry.body, "waits_for").value_or(""));
+            if (!what || *what == WaitFor::nothing) return unexplained(entry, "a step that waits, for nothing");
+            record.waits_for = *what;
+            record.digest = get_string(entry.body, "digest").value_or("");
+            record.asks = get_string(entry.body, "asks").value_or("");
+            record.waiting_since = entry.time;
+            record.grants.clear();
+            break;
+        }
+        case StepState::running:
+            if (!record.started_at) record.started_at = entry.time;
+            if (get_bool(entry.body, "intent").value_or(false)) {
+                if (step.type == nullptr || step.type->effect == Effect::none)
+                    return unexplained(entry, fmt::format("step {} has no effect to intend", step.id));
+                record.intended = true;
+                record.intended_at = entry.time;
+                ++record.attempt;
+                past_no_return_ = past_no_return_ || step.type->point_of_no_return;
+                fold_obligations(step, entry.time);
+            }
+            break;
+        case StepState::succeeded:
+            record.completed = ++completed_;
+            if (step.type != nullptr)
+                for (const std::string& name : step.type->pays) pay(name, step.target, step.region);
+            break;
+        case StepState::compensating: record.intended_at = entry.time; break;
+        case StepState::compensated:
+            if (step.type != nullptr)
+                for (const Obligation& owed : step.type->owes) pay(owed.name, step.target, step.region);
+            break;
+        case StepState::pending:
+        case StepState::failed:
+        case StepState::unknown:
+        case StepState::skipped:
+        case StepState::cancelled:
+        case StepState::compensation_failed: break;
+    }
+    if (is_settled(*to)) record.ended_at = entry.time;
+    if (!step.always && is_settled(*to) != was_settled) is_settled(*to) ? --unsettled_ : ++unsettled_;
+    if (is_done(*to) && !was_done)
+        for (const std::size_t dependent : dependents_[*found]) --unmet_[dependent];
+    return {};
+}
+
+Result<void> RunState::fold_request(const Entry& entry) {
+    if (!get_bool(entry.body, "accepted").value_or(false)) return {};
+    const std::string verb = get_string(entry.body, "verb").value_or("");
+    const std::string who = get_string(entry.body, "who").value_or("");
+    const std::string step = get_string(entry.body, "step").value_or("");
+    if (verb == "take_over") {
+        for (OpenObligation& owed : obligations_)
+            if (owed.owner.empty() && (step.empty() || owed.step == step)) owed.owner = who;
+    }
+    const std::optional<std::size_t> found = find(step);
+    if (!found) return {};
+    StepRecord& record = records_[*found];
+    if (verb == "approve" || verb == "confirm" || verb == "waive" || verb == "done" || verb == "take_over")
+        record.grants.push_back({who, verb, get_bool(entry.body, "played").value_or(false), entry.time});
+    if (verb == "withdraw") std::erase_if(record.grants, [&](const Grant& grant) { return grant.who == who; });
+    return {};
+}
+
+void RunState::fold_obligations(const BoundStep& step, Moment time) {
+    for (const Obligation& owed : step.type->owes) {
+        const std::string region = owed.by_site ? step.region : "";
+        const auto same = [&](const OpenObligation& open) {
+            return open.name == owed.name && open.target == step.target && open.region == region;
+        };
+        if (std::any_of(obligations_.begin(), obligations_.end(), same)) continue;
+        std::string says = owed.says;
+        for (const auto& [word, value] :
+             {std::pair<std::string, std::string>{"{target}", step.target}, {"{region}", step.region}})
+            for (std::size_t at = says.find(word); at != std::string::npos; at = says.find(word, at + value.size()))
+                says.replace(at, word.size(), value);
+        obligations_.push_back({owed.name, step.target, region, std::move(says), step.id, time, {}});
+    }
+}
+
+void RunState::pay(const std::string& name, const std::string& target, const std::string& region) {
+    std::erase_if(obligations_, [&](const OpenObligation& open) {
+        return open.name == name && open.target == target && (open.region.empty() || open.region == region);
+    });
+}
+
+std::vector<OpenObligation> RunState::obligations() const {
+    return obligations_;
+}
+
+}  // namespace kedge

@@ -1,0 +1,23 @@
+// What an action sees when it looks at its target, and what earlier steps of the run left for it to read.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/truth.h"
+
+namespace kedge {
+
+struct Look {
+    // A check: whether the condition holds. An act: whether the effect is already there.
+    Truth done = Truth::unknown;
+    // An act: whether its effect may be applied now. Anything but yes blocks the step. A check ignores it.
+    Truth allowed = Truth::unknown;
+    std::string says;                // one sentence for the operator, with the figures
+    Json evidence = Json::object();  // name -> value; units in the names: lag_seconds, behind_bytes
+    std::optional<double> progress;  // 0..1 of long work
+};
+
+}  // namespace kedge
