@@ -71,7 +71,7 @@ void Engine::looked(const CallOrder& order, Result<Look> look, Moment now) {
     flight.look = std::move(*look);
 }
 
-void Engine::applied(const CallOrder& order, Result<void> answer, Moment now) {
+void Engine::applied(const CallOrder& order, Result<Json> answer, Moment now) {
     Flight& flight = flights_[order.step];
     flight.busy = false;
     flight.next_look = now;
@@ -161,8 +161,13 @@ void Engine::decide_ready(std::size_t step, Moment now, Decision& out) {
         flight.look.reset();
         if (state_.header().mode == Mode::rehearse)
             return move(step, StepState::skipped, Cause::rehearsal, look.says, now, out, look.evidence);
+        const std::size_t before = out.record.size();
         bound.kind == StepKind::check ? judge_check(step, look, now, out) : judge_act(step, look, now, out);
-        if (!out.record.empty()) return;
+        if (out.record.size() != before) return;
+        if (!record.waived_by.empty())
+            return move(step, StepState::skipped, Cause::granted,
+                        fmt::format("{}; risk taken by {}", look.says, fmt::join(record.waived_by, " and ")), now, out,
+                        look.evidence);
     }
     if (now >= *record.ready_at + bound.deadline && !flight.busy && flight.steady_since == std::nullopt)
         return blocked(step, now, out);
@@ -202,10 +207,6 @@ void Engine::blocked(std::size_t step, Moment now, Decision& out) {
     const StepRecord& record = state_.record(step);
     const Flight& flight = flights_[step];
     const std::string says = flight.said.empty() ? "nothing could be seen of it in time" : flight.said;
-    if (!record.waived_by.empty() && bound.kind == StepKind::check)
-        return move(step, StepState::skipped, Cause::granted,
-                    fmt::format("{}; risk taken by {}", says, fmt::join(record.waived_by, " and ")), now, out,
-                    flight.seen);
     if (bound.if_blocked == IfBlocked::ask && !bound.type->danger.empty() && record.waived_by.empty())
         return open_wait(step, WaitFor::waiver, fmt::format("{}. {}", says, bound.type->danger), now, out);
     move(step, StepState::running, Cause::refused, "", now, out);
@@ -272,10 +273,11 @@ void Engine::decide_running(std::size_t step, Moment now, Decision& out) {
     }
     if (!flight.asked) return order_apply(step, now, out);
     if (flight.answer) {
-        const Result<void> answer = std::move(*flight.answer);
+        const Result<Json> answer = std::move(*flight.answer);
         flight.answer.reset();
         if (answer) {
             flight.accepted = true;
+            flight.learned = *answer;
             flight.look.reset();
         } else {
             switch (answer.error().fault) {
@@ -296,8 +298,11 @@ void Engine::decide_running(std::size_t step, Moment now, Decision& out) {
     if (flight.look) {
         const Look look = std::move(*flight.look);
         flight.look.reset();
-        if (look.done == Truth::yes)
-            return move(step, StepState::succeeded, Cause::confirmed, look.says, now, out, look.evidence);
+        if (look.done == Truth::yes) {
+            Json evidence = flight.learned;
+            evidence.update(look.evidence);
+            return move(step, StepState::succeeded, Cause::confirmed, look.says, now, out, std::move(evidence));
+        }
     }
     if (now >= *record.intended_at + bound.deadline && !flight.busy) {
         if (flight.saw_done == Truth::no)
@@ -340,7 +345,7 @@ void Engine::decide_undo(std::size_t step, Moment now, Decision& out) {
     check(undo != nullptr, "only a step that can be taken back is taken back");
     Flight& flight = flights_[step];
     if (flight.answer) {
-        const Result<void> answer = std::move(*flight.answer);
+        const Result<Json> answer = std::move(*flight.answer);
         flight.answer.reset();
         flight.look.reset();
         if (answer) {

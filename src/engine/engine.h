@@ -50,7 +50,7 @@ public:
     // Folds an entry that was made durable. corrupt = stop.
     Result<void> recorded(const Entry& entry);
     void looked(const CallOrder& order, Result<Look> look, Moment now);
-    void applied(const CallOrder& order, Result<void> answer, Moment now);
+    void applied(const CallOrder& order, Result<Json> answer, Moment now);
     void requested(std::vector<Request> requests);  // replaces what was handed in before; those judged are gone
 
     Decision decide(Moment now);
@@ -66,7 +66,7 @@ private:
         bool mine = false;                   // this controller journalled the present intent
         bool asked = false;                  // the effect was asked for
         bool accepted = false;               // and the target took the order
-        std::optional<Result<void>> answer;  // to be judged
+        std::optional<Result<Json>> answer;  // to be judged
         std::optional<Look> look;            // to be judged
         std::optional<Moment> last_contact;  // when the effect was last asked for, or the takeover
         std::optional<Moment> steady_since;
@@ -75,6 +75,7 @@ private:
         std::string said;
         Json seen = Json::object();  // evidence of the newest look
         Truth saw_done = Truth::unknown;
+        Json learned = Json::object();  // by the effect, when it was accepted
     };
 
     void decide_step(std::size_t step, Moment now, Decision& out);

@@ -94,6 +94,8 @@ public:
     // Stops the server cleanly: it sends all its log to its standbys first. Returns when asked for;
     // `look_at_fence` and `stopped_at` show when it is down.
     virtual Result<void> shut_down(const std::string& region, Moment deadline) = 0;
+    // Starts a stopped server as it is configured: what takes a shut-down back. refused while its fence is up.
+    virtual Result<void> start(const std::string& region, Moment deadline) = 0;
     // The position of the shutdown checkpoint of a cleanly stopped server; nothing if it is not one.
     virtual Result<std::optional<Lsn>> stopped_at(const std::string& region, Moment deadline) = 0;
 
@@ -115,6 +117,8 @@ public:
                                                  const std::string& keep_under, Moment deadline) = 0;
     // Starts to make the stopped server in `region` a standby of the one in `primary`; long work: `look` reports
     // its progress in `rejoin` and ends with a server that receives. A rewind that is impossible is refused.
+    // It lowers the site's fence itself, at the moment when the data directory is a standby's (standby.signal is
+    // there), so that the server can only come up as one; never before.
     virtual Result<void> rejoin(const std::string& region, const std::string& primary, RejoinBy by,
                                 Moment deadline) = 0;
 };

@@ -1,0 +1,123 @@
+#include "runner/runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace kedge {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long a person's request may lie before the controller sees it.
+constexpr Span inbox_period = 50ms;
+
+}  // namespace
+
+Runner::Runner(Journal& journal, std::unique_ptr<Claim> claim, Engine engine, const Estate& estate,
+               const Targets& targets, Executor& executor, const Clock& clock)
+    : journal_(journal),
+      claim_(std::move(claim)),
+      engine_(std::move(engine)),
+      estate_(estate),
+      targets_(targets),
+      executor_(executor),
+      clock_(clock),
+      last_(engine_.state().last()) {}
+
+Result<std::optional<Moment>> Runner::turn() {
+    TRY(take_in(clock_.now()));
+    while (true) {
+        const Moment now = clock_.now();
+        const Decision decision = engine_.decide(now);
+        if (decision.record.empty() && decision.settled.empty()) {
+            for (const CallOrder& order : decision.calls) send(order, now);
+            if (engine_.state().phase() == RunPhase::ended) return std::optional<Moment>{};
+            return std::optional{std::min(decision.wake.value_or(now + inbox_period), now + inbox_period)};
+        }
+        TRY(record(decision));
+    }
+}
+
+Result<void> Runner::take_in(Moment now) {
+    for (Answer& answer : executor_.collect()) {
+        if (answer.order.what == CallOrder::What::look)
+            engine_.looked(answer.order, std::move(answer.look), now);
+        else
+            engine_.applied(answer.order, std::move(answer.applied), now);
+    }
+    if (now - inbox_read_ < inbox_period) return {};
+    inbox_read_ = now;
+    engine_.requested(TRY(journal_.inbox(claim_->run())));
+    return {};
+}
+
+Result<void> Runner::record(const Decision& decision) {
+    Result<Position> position = journal_.append(*claim_, decision.record, decision.settled, decision.ends);
+    if (!position) return position.error().within("run " + claim_->run());
+    const std::vector<Entry> entries = TRY(journal_.read(claim_->run(), last_));
+    check(entries.size() == decision.record.size() && entries.back().position == *position,
+          "nobody else appends to a run that is claimed");
+    for (const Entry& entry : entries) {
+        TRY(engine_.recorded(entry));
+        last_ = entry.position;
+        if (listener_) listener_(entry, engine_.state());
+    }
+    return {};
+}
+
+void Runner::send(const CallOrder& order, Moment now) {
+    const BoundStep& bound = engine_.state().bound(order.step);
+    const ActionType* type = order.undo ? engine_.state().undo_of(order.step) : bound.type;
+    const Action* action = find_action(type->name);
+    check(action != nullptr, "a bound plan uses only actions of the catalogue");
+    auto work = [order, action, call = make_call(order, now)]() {
+        Answer answer{.order = order};
+        if (order.what == CallOrder::What::look)
+            answer.look = action->look(call);
+        else
+            answer.applied = action->apply(call);
+        return answer;
+    };
+    executor_.submit(order, std::move(work));
+}
+
+Call Runner::make_call(const CallOrder& order, Moment now) const {
+    const RunState& state = engine_.state();
+    const BoundStep& bound = state.bound(order.step);
+    Call call{.targets = targets_,
+              .target = bound.target,
+              .region = bound.region,
+              .with = bound.with,
+              .evidence = state.record(order.step).evidence,
+              .key = fmt::format("{}/{}", state.id(), bound.id),
+              .waived = order.waived,
+              .accepted = order.accepted,
+              .now = now,
+              .deadline = order.deadline};
+    if (const Target* target = estate_.target(bound.target))
+        for (const Site& site : target->sites) call.regions.push_back(site.region);
+    for (std::size_t i = 0; i < state.size(); ++i) {
+        const StepRecord& record = state.record(i);
+        const BoundStep& other = state.bound(i);
+        if (other.type == nullptr || other.target != bound.target) continue;
+        if (!is_settled(record.state) && record.waived_by.empty()) continue;
+        call.facts.push_back({other.id, other.type->name, other.target, other.region,
+                              record.state == StepState::succeeded, record.evidence, record.waived_by});
+    }
+    return call;
+}
+
+Result<void> run_to_end(Runner& runner, ThreadPool& pool, const Clock& clock, const std::function<bool()>& stop) {
+    while (!stop()) {
+        const std::optional<Moment> next = TRY(runner.turn());
+        if (!next) return {};
+        pool.wait(std::max<Span>(*next - clock.now(), Span{0}));
+    }
+    return {};
+}
+
+}  // namespace kedge
