@@ -5,9 +5,9 @@
 
 namespace kedge {
 
-void fail_check(std::string_view why, const std::source_location& where) {
-    std::fprintf(stderr, "kedge: internal error at %s:%u: this must hold: %.*s\n", where.file_name(),
-                 static_cast<unsigned>(where.line()), static_cast<int>(why.size()), why.data());
+void fail_check(std::string_view why, const char* file, int line) {
+    std::fprintf(stderr, "kedge: internal error at %s:%d: this must hold: %.*s\n", file, line,
+                 static_cast<int>(why.size()), why.data());
     std::abort();
 }
 
