@@ -1,0 +1,196 @@
+#include "targets/postgres/scratch_cluster.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "base/check.h"
+#include "os/clock.h"
+#include "os/files.h"
+#include "os/socket.h"
+#include "targets/postgres/server.h"
+
+namespace kedge {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+constexpr std::uint16_t first_port = 24000, port_count = 900;
+
+std::string tool(const char* program) {
+    return fmt::format("{}/{}", scratch_bin_directory, program);
+}
+
+Moment soon() {
+    return SystemClock{}.now() + 10s;
+}
+
+// Fields of /proc/PID/stat after the name, which may hold anything: [0] state, [1] parent.
+std::vector<std::string> stat_fields(const fs::path& process) {
+    std::ifstream file{process / "stat"};
+    std::string text{std::istreambuf_iterator<char>{file}, {}};
+    std::istringstream rest{text.substr(std::min(text.size(), text.rfind(')') + 1))};
+    return {std::istream_iterator<std::string>{rest}, {}};
+}
+
+}  // namespace
+
+ScratchDirectory::ScratchDirectory() {
+    static int count = 0;
+    if (geteuid() == 0) {
+        auto login = find_login("postgres");
+        check(login.has_value(), "the PostgreSQL package made its user");
+        login_ = *login;
+    }
+    path_ = fmt::format("/tmp/kedge-scratch-{}-{}", getpid(), ++count);
+    Arguments make{"install", "-d", "-m", "700", path_};
+    if (login_) make = {"install", "-d", "-m", "700", "-o", login_->name, path_};
+    check(run_or_fail(make, soon()).has_value(), "a scratch directory can be made under /tmp");
+}
+
+ScratchDirectory::~ScratchDirectory() {
+    (void)remove_tree(path_).has_value();
+}
+
+std::string ScratchDirectory::run(const Arguments& arguments, const std::string& input) const {
+    const auto output = run_or_fail(arguments, within(60s), {.input = input, .login = login_});
+    if (!output) check(false, output.error().message);
+    return output->out;
+}
+
+std::uint16_t scratch_port() {
+    static int next = getpid() * 7;
+    for (int tries = 0; tries < port_count; ++tries) {
+        const auto port = static_cast<std::uint16_t>(first_port + next++ % port_count);
+        if (Listener::listen({"127.0.0.1", port})) return port;
+    }
+    fail_check("a port from 24000 on is free", std::source_location::current());
+}
+
+ScratchServer::ScratchServer(const ScratchDirectory& directory, std::string name)
+    : directory_(directory),
+      name_(std::move(name)),
+      data_directory_(fmt::format("{}/{}", directory.path(), name_)),
+      port_(scratch_port()) {}
+
+std::unique_ptr<ScratchServer> ScratchServer::initialize(const ScratchDirectory& directory, const std::string& name) {
+    // initdb takes longer than all else here: it is done once.
+    static const ScratchDirectory templates;
+    static const std::string made = [] {
+        const std::string path = templates.path() + "/template";
+        templates.run({tool("initdb"), "-D", path, "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E",
+                       "UTF8", "--data-checksums", "--wal-segsize=1", "--no-instructions"});
+        return path;
+    }();
+    std::unique_ptr<ScratchServer> server{new ScratchServer{directory, name}};
+    directory.run({"cp", "-a", "--", made, server->data_directory_});
+    server->write_settings();
+    return server;
+}
+
+std::unique_ptr<ScratchServer> ScratchServer::standby_of(const ScratchServer& primary, const std::string& name) {
+    std::unique_ptr<ScratchServer> server{new ScratchServer{primary.directory_, name}};
+    primary.directory_.run({tool("pg_basebackup"), "-D", server->data_directory_, "-d", primary.conninfo(), "-R", "-X",
+                            "stream", "-c", "fast", "--no-sync", "--no-manifest"});
+    server->write_settings();
+    return server;
+}
+
+ScratchServer::~ScratchServer() {
+    if (is_running()) kill();
+}
+
+void ScratchServer::write_settings() const {
+    for (const char* line : {"fsync = off", "shared_buffers = 16MB", "wal_log_hints = on", "max_connections = 30",
+                             "listen_addresses = '127.0.0.1'", "unix_socket_directories = ''", "wal_keep_size = 64",
+                             "wal_receiver_status_interval = 1", "dynamic_shared_memory_type = mmap",
+                             "log_line_prefix = '%m [%p] %q%a '", "autovacuum = off", "max_wal_senders = 8"})
+        configure(line);
+    configure(fmt::format("port = {}", port_));
+    configure(fmt::format("cluster_name = '{}'", name_));
+}
+
+void ScratchServer::configure(const std::string& line) const {
+    directory_.run({"tee", "-a", data_directory_ + "/postgresql.conf"}, line + "\n");
+}
+
+std::string ScratchServer::conninfo() const {
+    return fmt::format("host=127.0.0.1 port={} user=postgres dbname=postgres sslmode=disable", port_);
+}
+
+void ScratchServer::start() const {
+    directory_.run({tool("pg_ctl"), "start", "-w", "-t", "30", "-s", "-D", data_directory_, "-l",
+                    data_directory_ + "/server.log"});
+}
+
+void ScratchServer::stop() const {
+    directory_.run({tool("pg_ctl"), "stop", "-m", "fast", "-w", "-t", "30", "-s", "-D", data_directory_});
+}
+
+std::vector<pid_t> ScratchServer::processes() const {
+    std::ifstream file{data_directory_ + "/postmaster.pid"};
+    pid_t postmaster = 0;
+    if (!(file >> postmaster) || !fs::exists(fmt::format("/proc/{}", postmaster))) return {};
+    std::vector<pid_t> found{postmaster};
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator{"/proc", ignored}) {
+        const std::string pid = entry.path().filename();
+        if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+        const auto fields = stat_fields(entry.path());
+        if (fields.size() > 1 && fields[1] == std::to_string(postmaster)) found.push_back(std::stoi(pid));
+    }
+    return found;
+}
+
+bool ScratchServer::is_running() const {
+    const auto all = processes();
+    return !all.empty() && stat_fields(fmt::format("/proc/{}", all[0])).at(0) != "Z";
+}
+
+void ScratchServer::kill() const {
+    const auto all = processes();
+    for (const pid_t pid : all) ::kill(pid, SIGKILL);
+    const auto gone = [](pid_t pid) {
+        const auto fields = stat_fields(fmt::format("/proc/{}", pid));
+        return fields.empty() || fields[0] == "Z";
+    };
+    for (const Moment end = soon(); !std::ranges::all_of(all, gone) && SystemClock{}.now() < end;)
+        wait_out(within(2ms));
+}
+
+void ScratchServer::freeze() const {
+    for (const pid_t pid : processes()) ::kill(pid, SIGSTOP);
+}
+
+void ScratchServer::thaw() const {
+    for (const pid_t pid : processes()) ::kill(pid, SIGCONT);
+}
+
+std::string ScratchServer::log() const {
+    return read_file(data_directory_ + "/server.log").value_or("");
+}
+
+std::string ScratchServer::sql(const std::string& statement) const {
+    PostgresServer server{name_, conninfo(), {}, "kedge"};
+    const auto rows = server.ask({statement, {}}, soon());
+    if (!rows) check(false, rows.error().message);
+    return rows->empty() ? "" : rows->front().at(0).value_or("");
+}
+
+bool ScratchServer::await(const std::string& statement, const std::string& expected) const {
+    PostgresServer server{name_, conninfo(), {}, "kedge"};
+    for (const Moment end = soon(); SystemClock{}.now() < end; wait_out(within(10ms))) {
+        const auto rows = server.ask({statement, {}}, end);
+        if (rows && !rows->empty() && rows->front().at(0) == expected) return true;
+    }
+    return false;
+}
+
+}  // namespace kedge
