@@ -125,12 +125,15 @@ T take(Result<T>& result) {
 inline void take(Result<void>&) {}
 }  // namespace detail
 
-// The value of `expression`, or a return from this function with its error. The project's only macro.
-#define TRY(expression)                                        \
-    __extension__({                                            \
-        auto try_result = (expression);                        \
-        if (!try_result) return std::move(try_result).error(); \
-        ::kedge::detail::take(try_result);                     \
+// The value of `expression`, or a return from this function with its error. The project's only macro; the two
+// behind it give every use a name of its own, so that one may stand inside another.
+#define TRY(expression) TRY_COUNTED(__COUNTER__, expression)
+#define TRY_COUNTED(number, expression) TRY_NAMED(number, expression)
+#define TRY_NAMED(number, expression)                                            \
+    __extension__({                                                              \
+        auto try_result_##number = (expression);                                 \
+        if (!try_result_##number) return std::move(try_result_##number).error(); \
+        ::kedge::detail::take(try_result_##number);                              \
     })
 
 }  // namespace kedge

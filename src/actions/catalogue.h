@@ -1,0 +1,17 @@
+// Where each kind of target contributes its actions to the catalogue.
+#pragma once
+
+#include <vector>
+
+#include "actions/action.h"
+
+namespace kedge {
+
+std::vector<Action> postgres_actions();
+std::vector<Action> redis_actions();
+std::vector<Action> application_actions();
+std::vector<Action> traffic_actions();
+std::vector<Action> observation_actions();  // metrics, logs
+std::vector<Action> channel_actions();
+
+}  // namespace kedge

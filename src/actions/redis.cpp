@@ -1,0 +1,303 @@
+// Redis: a failover that loses nothing pauses writes, waits for equal offsets, fails over, and re-points the old
+// master itself instead of leaving that to the Sentinels, who take ten seconds over it.
+
+#include <algorithm>
+
+#include "actions/catalogue.h"
+#include "actions/says.h"
+
+namespace kedge {
+namespace {
+
+Json facts_of(const CacheLook& look) {
+    Json evidence = {{"master", to_string(look.master)}};
+    if (look.offset) evidence["offset"] = *look.offset;
+    if (look.replication_id) evidence["replication_id"] = *look.replication_id;
+    if (look.keys) evidence["keys"] = *look.keys;
+    return evidence;
+}
+
+struct Opinion {
+    std::size_t asked = 0, answered = 0, agree = 0, quorate = 0, calm = 0;
+};
+
+// How many Sentinels name the node of `region` master, by their own words.
+Opinion opinion_of(const std::vector<SentinelLook>& sentinels, const std::string& region) {
+    Opinion opinion{.asked = sentinels.size()};
+    for (const SentinelLook& sentinel : sentinels) {
+        if (sentinel.reachable != Truth::yes) continue;
+        ++opinion.answered;
+        if (sentinel.master == region) ++opinion.agree;
+        if (sentinel.quorum == Truth::yes) ++opinion.quorate;
+        if (sentinel.calm == Truth::yes) ++opinion.calm;
+    }
+    return opinion;
+}
+
+template <class Judge>
+Result<Look> looking_at(const Call& call, Judge judge) {
+    Cache* cache = TRY(call.cache());
+    const Result<CacheLook> look = cache->look(call.region, call.deadline);
+    if (!look) return unclear(fmt::format("{}: {}", site(call), look.error().message));
+    return judge(*cache, *look);
+}
+
+Result<Look> look_ready(const Call& call) {
+    return looking_at(call, [&](Cache& cache, const CacheLook& look) -> Look {
+        Json evidence = facts_of(look);
+        if (look.reachable != Truth::yes) return condition(look.reachable, look.says, evidence);
+        if (look.master == Truth::yes) return condition(Truth::no, "it is master already, not a replica", evidence);
+        if (call.flag("linked") && look.link_up != Truth::yes)
+            return condition(look.link_up, "its link to the master is down", evidence);
+        const Result<std::vector<SentinelLook>> sentinels = cache.sentinels(call.deadline);
+        if (!sentinels) return unclear(sentinels.error().message, evidence);
+        const std::string master = sentinels->empty() ? "" : sentinels->front().master.value_or("");
+        const Opinion opinion = opinion_of(*sentinels, master);
+        evidence["sentinels_answering"] = opinion.answered;
+        evidence["sentinels_quorate"] = opinion.quorate;
+        if (opinion.answered * 2 <= opinion.asked)
+            return condition(Truth::no, fmt::format("only {} of {} Sentinels answer", opinion.answered, opinion.asked),
+                             evidence);
+        if (opinion.quorate < opinion.answered)
+            return condition(
+                Truth::no,
+                fmt::format("{} of {} Sentinels see no quorum", opinion.answered - opinion.quorate, opinion.answered),
+                evidence);
+        if (call.flag("linked") && (opinion.agree < opinion.answered || opinion.calm < opinion.answered))
+            return condition(Truth::no, "the Sentinels disagree about the master, or are busy", evidence);
+        return condition(Truth::yes,
+                         fmt::format("a replica that could take over; {} of {} Sentinels answer, with quorum",
+                                     opinion.answered, opinion.asked),
+                         evidence);
+    });
+}
+
+Result<Look> look_pause(const Call& call) {
+    if (call.accepted)
+        return condition(Truth::yes,
+                         fmt::format("writes on {} are held for at most {}", site(call), call.text("limit")));
+    return looking_at(call, [&](Cache&, const CacheLook& look) -> Look {
+        return absent(look.master, look.master == Truth::yes ? "the master takes writes" : look.says, facts_of(look));
+    });
+}
+
+Result<Json> apply_pause(const Call& call) {
+    TRY(TRY(call.cache())->pause_writes(call.region, call.span("limit"), call.deadline));
+    return Json::object();
+}
+
+Result<Look> look_resume(const Call& call) {
+    return traceless(call, "writes on " + site(call) + " are let through");
+}
+
+Result<Json> apply_resume(const Call& call) {
+    TRY(TRY(call.cache())->resume_writes(call.region, call.deadline));
+    return Json::object();
+}
+
+Result<Look> look_caught_up(const Call& call) {
+    Cache* cache = TRY(call.cache());
+    // The master first: while its writes are held its offset grows by keep-alives only, so a replica that
+    // reaches what was read a moment before holds every acknowledged write.
+    const Result<CacheLook> master = cache->look(call.text("master"), call.deadline);
+    if (!master || !master->offset || master->master != Truth::yes)
+        return unclear(call.text("master") + " does not answer as master");
+    return looking_at(call, [&](Cache&, const CacheLook& look) -> Look {
+        Json evidence = facts_of(look);
+        evidence["master_offset"] = *master->offset;
+        if (!look.offset || look.replication_id != master->replication_id)
+            return unclear("its offset cannot be compared: another replication history", std::move(evidence));
+        return condition(truth(*look.offset >= *master->offset),
+                         fmt::format("{} holds offset {} of {}", site(call), *look.offset, *master->offset),
+                         std::move(evidence));
+    });
+}
+
+Result<Look> look_fail_over(const Call& call) {
+    return looking_at(call, [&](Cache& cache, const CacheLook& look) -> Look {
+        Json evidence = facts_of(look);
+        const Result<std::vector<SentinelLook>> sentinels = cache.sentinels(call.deadline);
+        if (!sentinels) return unclear(sentinels.error().message, evidence);
+        const Opinion opinion = opinion_of(*sentinels, call.region);
+        evidence["sentinels_agree"] = opinion.agree;
+        if (look.master == Truth::yes && opinion.agree > 0)
+            return condition(Truth::yes,
+                             fmt::format("{} is master; {} of {} answering Sentinels say so", site(call), opinion.agree,
+                                         opinion.answered),
+                             std::move(evidence));
+        if (look.reachable != Truth::yes) return unclear(look.says, std::move(evidence));
+        if (call.accepted) return absent(Truth::no, "the Sentinels fail over", std::move(evidence));
+        if (opinion.quorate == 0)
+            return absent(Truth::no, "no Sentinel that answers has a quorum", std::move(evidence));
+        return absent(Truth::yes, fmt::format("a replica; {} of {} Sentinels answer", opinion.answered, opinion.asked),
+                      std::move(evidence));
+    });
+}
+
+Result<Json> apply_fail_over(const Call& call) {
+    Result<void> asked = TRY(call.cache())->fail_over(call.region, call.deadline);
+    if (asked) return Json::object();
+    // "No suitable replica" is a Sentinel's opinion of a moment, often seconds old: look, then ask again.
+    if (asked.error().fault == Fault::refused)
+        return Error{Fault::unavailable, asked.error().message, asked.error().hint};
+    return std::move(asked).error();
+}
+
+Result<Look> look_follow(const Call& call) {
+    return looking_at(call, [&](Cache& cache, const CacheLook& look) -> Look {
+        if (look.reachable != Truth::yes) return unclear(look.says, facts_of(look));
+        if (look.master == Truth::no && look.follows == call.text("master"))
+            return condition(Truth::yes, fmt::format("{} follows {}", site(call), call.text("master")), facts_of(look));
+        const Result<CacheLook> master = cache.look(call.text("master"), call.deadline);
+        const Truth ready = master ? master->master : Truth::unknown;
+        return absent(ready,
+                      fmt::format("{} {} master", call.text("master"), ready == Truth::yes ? "is" : "is not seen as"),
+                      facts_of(look));
+    });
+}
+
+Result<Json> apply_follow(const Call& call) {
+    TRY(TRY(call.cache())->follow(call.region, call.text("master"), call.deadline));
+    return Json::object();
+}
+
+Result<Look> look_canary(const Call& call) {
+    return traceless(call, fmt::format("key {} written and read back on {}", call.key, site(call)));
+}
+
+Result<Json> apply_canary(const Call& call) {
+    TRY(TRY(call.cache())->write_canary(call.region, call.key, call.deadline));
+    return Json{{"key", call.key}};
+}
+
+Result<Look> look_one_master(const Call& call) {
+    Cache* cache = TRY(call.cache());
+    std::string master;
+    int masters = 0;
+    bool silent = false;
+    Json evidence = Json::object();
+    for (const std::string& region : call.regions) {
+        const Result<CacheLook> look = cache->look(region, call.deadline);
+        if (look && look->master == Truth::yes) {
+            ++masters;
+            master = region;
+        }
+        silent = silent || !look || look->reachable != Truth::yes;
+        evidence[region] = look ? look->says : look.error().message;
+    }
+    const Result<std::vector<SentinelLook>> sentinels = cache->sentinels(call.deadline);
+    const Opinion opinion = sentinels ? opinion_of(*sentinels, master) : Opinion{};
+    evidence["sentinels_agree"] = opinion.agree;
+    evidence["sentinels_answering"] = opinion.answered;
+    if (masters > 1)
+        return condition(Truth::no, fmt::format("{} nodes say they are master", masters), std::move(evidence));
+    if (masters == 0)
+        return condition(silent ? Truth::unknown : Truth::no, "no node answers as master", std::move(evidence));
+    if (opinion.agree < opinion.answered || opinion.answered == 0)
+        return condition(
+            Truth::no,
+            fmt::format("{} is master, but only {} of {} Sentinels say so", master, opinion.agree, opinion.answered),
+            std::move(evidence));
+    // A node that is silent counts against certainty unless the plan says that its region is lost.
+    const bool lost_known = call.has("lost");
+    return condition(silent && !lost_known ? Truth::unknown : Truth::yes,
+                     fmt::format("{} alone is master; all {} answering Sentinels agree", master, opinion.answered),
+                     std::move(evidence));
+}
+
+}  // namespace
+
+std::vector<Action> redis_actions() {
+    constexpr TargetKind cache = TargetKind::cache;
+    using P = ParameterType;
+    const Parameter master{"master", P::region, true, "", "region of the present master"};
+    return {
+        {{.name = "redis.ready",
+          .on = cache,
+          .says = "the replica could take over, and the Sentinels have a quorum and agree",
+          .parameters = {{"linked", P::flag, false, "true", "its link to the master must be up"}},
+          .danger = "Without agreeing Sentinels two nodes may end as master.",
+          .by_hand = "SENTINEL CKQUORUM name; INFO replication   # every Sentinel, every node",
+          .deadline = 10s,
+          .call_limit = 2s,
+          .grants = {"+info +role +client|id ~* (node)",
+                     "+sentinel|masters +sentinel|ckquorum +sentinel|replicas (Sentinel)"}},
+         look_ready},
+        {{.name = "redis.pause-writes",
+          .on = cache,
+          .says = "writes on the master are held for a short time",
+          .effect = Effect::idempotent,
+          .parameters = {{"limit", P::span, false, "3s", "the server lifts it by itself after this"}},
+          .undo = "redis.resume-writes",
+          .owes = {{"cache writes held", true, "writes of {target}@{region} are held"}},
+          .by_hand = "CLIENT PAUSE 3000 WRITE   # on ${target}@${region}",
+          .deadline = 5s,
+          .call_limit = 2s,
+          .grants = {"+client|pause"}},
+         look_pause,
+         apply_pause},
+        {{.name = "redis.resume-writes",
+          .on = cache,
+          .says = "held writes are let through",
+          .effect = Effect::idempotent,
+          .pays = {"cache writes held"},
+          .by_hand = "CLIENT UNPAUSE   # on ${target}@${region}",
+          .deadline = 5s,
+          .call_limit = 2s,
+          .grants = {"+client|unpause"}},
+         look_resume,
+         apply_resume},
+        {{.name = "redis.caught-up",
+          .on = cache,
+          .says = "the replica holds everything that the held master acknowledged",
+          .parameters = {master},
+          .by_hand = "compare master_repl_offset on both nodes, under the same master_replid",
+          .deadline = 2s,
+          .call_limit = 1s,
+          .grants = {"+info"}},
+         look_caught_up},
+        {{.name = "redis.fail-over",
+          .on = cache,
+          .says = "a Sentinel makes this node master",
+          .effect = Effect::probed,
+          .by_hand = "SENTINEL FAILOVER name   # on one Sentinel, once",
+          .deadline = 15s,
+          .call_limit = 2s,
+          .grants = {"+sentinel|failover (Sentinel)", "+config|set|replica-priority (node)"}},
+         look_fail_over,
+         apply_fail_over},
+        {{.name = "redis.follow",
+          .on = cache,
+          .says = "the node becomes a replica of the new master",
+          .effect = Effect::idempotent,
+          .parameters = {master},
+          .by_hand = "REPLICAOF host port   # on ${target}@${region}",
+          .deadline = 10s,
+          .call_limit = 2s,
+          .grants = {"+replicaof"}},
+         look_follow,
+         apply_follow},
+        {{.name = "redis.canary",
+          .on = cache,
+          .says = "a key of our own is written and read back on the master",
+          .effect = Effect::keyed,
+          .by_hand = "SET kedge:canary x EX 3600; GET kedge:canary   # on ${target}@${region}",
+          .deadline = 10s,
+          .call_limit = 2s,
+          .grants = {"+set +get ~kedge:*"}},
+         look_canary,
+         apply_canary},
+        {{.name = "redis.one-master",
+          .on = cache,
+          .needs_region = false,
+          .says = "exactly one node is master and every Sentinel that answers says so",
+          .parameters = {{"lost", P::region, false, "", "a region that is known to be lost; its node may be silent"}},
+          .by_hand = "ROLE on every node; SENTINEL get-master-addr-by-name on every Sentinel",
+          .deadline = 20s,
+          .call_limit = 3s,
+          .grants = {"+role +info"}},
+         look_one_master},
+    };
+}
+
+}  // namespace kedge

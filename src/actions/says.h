@@ -1,0 +1,40 @@
+// What actions share: how looks are put together.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+#include "actions/action.h"
+
+namespace kedge {
+
+using namespace std::chrono_literals;
+
+// A look at a condition.
+inline Look condition(Truth holds, std::string says, Json evidence = Json::object()) {
+    return {.done = holds, .says = std::move(says), .evidence = std::move(evidence)};
+}
+
+// A look at an effect that is not there: may it be applied?
+inline Look absent(Truth allowed, std::string says, Json evidence = Json::object()) {
+    return {.done = Truth::no, .allowed = allowed, .says = std::move(says), .evidence = std::move(evidence)};
+}
+
+// A look that could not tell whether the effect is there; so it may not be applied either.
+inline Look unclear(std::string says, Json evidence = Json::object()) {
+    return {.says = std::move(says), .evidence = std::move(evidence)};
+}
+
+// For an effect that leaves no trace to look at: it is there once the target took the order, and may be repeated.
+inline Look traceless(const Call& call, std::string says) {
+    if (call.accepted) return condition(Truth::yes, std::move(says));
+    return absent(Truth::yes, std::move(says));
+}
+
+inline std::string site(const Call& call) {
+    return call.region.empty() ? call.target : call.target + "@" + call.region;
+}
+
+}  // namespace kedge
