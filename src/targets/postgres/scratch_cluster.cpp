@@ -71,7 +71,7 @@ std::uint16_t scratch_port() {
         const auto port = static_cast<std::uint16_t>(first_port + next++ % port_count);
         if (Listener::listen({"127.0.0.1", port})) return port;
     }
-    fail_check("a port from 24000 on is free", std::source_location::current());
+    fail_check("a port from 24000 on is free", __builtin_FILE(), __builtin_LINE());
 }
 
 ScratchServer::ScratchServer(const ScratchDirectory& directory, std::string name)
