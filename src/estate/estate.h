@@ -40,6 +40,7 @@ public:
     std::optional<Span> span(std::string_view key) const;
     std::vector<std::string> texts(std::string_view key) const;  // a list of texts; empty if absent
     Settings section(std::string_view key) const;                // a nested map; empty if absent
+    std::vector<Settings> sections(std::string_view key) const;  // a list of maps; empty if absent
     const Json& json() const { return json_; }
 
 private:
@@ -64,6 +65,8 @@ struct Target {
     Settings settings;
     std::vector<Site> sites;  // empty for targets that have no place
     int line = 0;             // in the file
+
+    const Site* site(std::string_view region) const;  // null if it has none there
 };
 
 // What the business names: "Core API", "Billing". Has no driver; stands on targets and other services.
@@ -87,6 +90,13 @@ struct Dashboard {
     std::string name, url;
 };
 
+// Whom to reach, outside of Kedge: the first page of the runbook.
+struct Contact {
+    std::string role;   // "On-call engineer"
+    std::string reach;  // "PagerDuty"
+    std::string when;   // "SEV-1"; may be empty
+};
+
 struct Region {
     std::string name;
     std::string says;
@@ -102,6 +112,7 @@ struct Estate {
     std::vector<Target> targets;
     std::vector<Person> people;
     std::vector<Dashboard> dashboards;
+    std::vector<Contact> contacts;
     std::string path;    // where it was read from
     std::string text;    // the file itself; what a run pins
     std::string digest;  // SHA-256 of `text`
