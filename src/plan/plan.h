@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "document/read.h"
 #include "plan/action_type.h"
 
 namespace kedge {
@@ -55,10 +56,17 @@ struct Step {
     std::optional<Gate> gate;
     std::string asks;  // person: what is to be done by hand
     int line = 0;
+    std::string pointer;  // where it stands in the file: "/steps/3"
 };
 
 struct Link {
     std::string title, to;
+};
+
+// An obligation that the plan ends with on purpose: somebody takes it over by name.
+struct Left {
+    std::string obligation;  // "redundancy"
+    std::string says;        // why, and what pays it
 };
 
 struct Plan {
@@ -73,7 +81,12 @@ struct Plan {
     std::optional<Gate> gate;
     std::vector<Step> steps;
     std::vector<Step> always;        // done at the end whatever happened, in order
+    std::vector<Left> leaves;        // obligations that stay open
     std::string path, text, digest;  // the file; SHA-256 of its text
+    Places places;                   // of everything in it, for messages
+
+    const Input* input(std::string_view name) const;  // null if there is none
+    const Step* step(std::string_view id) const;      // `always` steps too
 };
 
 // One step with everything filled in.
