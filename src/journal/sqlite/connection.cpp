@@ -10,19 +10,19 @@
 namespace kedge {
 namespace {
 
-int flags_of(Connection::Mode mode) {
+int flags_of(SqliteConnection::Mode mode) {
     const int common = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI;
     switch (mode) {
-        case Connection::Mode::create: return common | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-        case Connection::Mode::read_write: return common | SQLITE_OPEN_READWRITE;
-        case Connection::Mode::read:
-        case Connection::Mode::read_immutable: return common | SQLITE_OPEN_READONLY;
+        case SqliteConnection::Mode::create: return common | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+        case SqliteConnection::Mode::read_write: return common | SQLITE_OPEN_READWRITE;
+        case SqliteConnection::Mode::read:
+        case SqliteConnection::Mode::read_immutable: return common | SQLITE_OPEN_READONLY;
     }
     return common;
 }
 
 // A path as a file: URI (sqlite.org/uri.html), every byte that is not plain escaped.
-std::string uri(const std::string& path, Connection::Mode mode) {
+std::string uri(const std::string& path, SqliteConnection::Mode mode) {
     std::string text = "file:";
     for (const char c : path) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
@@ -33,24 +33,24 @@ std::string uri(const std::string& path, Connection::Mode mode) {
             text += fmt::format("%{:02X}", static_cast<unsigned char>(c));
         }
     }
-    if (mode == Connection::Mode::read_immutable) text += "?immutable=1";
+    if (mode == SqliteConnection::Mode::read_immutable) text += "?immutable=1";
     return text;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mode mode, Span busy_limit,
-                                                     const std::string& vfs) {
+Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path, Mode mode, Span busy_limit,
+                                                                 const std::string& vfs) {
     sqlite3* raw = nullptr;
     const int code =
         sqlite3_open_v2(uri(path, mode).c_str(), &raw, flags_of(mode), vfs.empty() ? nullptr : vfs.c_str());
-    std::unique_ptr<Connection> connection(new Connection(path, raw, busy_limit));
+    std::unique_ptr<SqliteConnection> connection(new SqliteConnection(path, raw, busy_limit));
     if (code != SQLITE_OK) return connection->error(code, "cannot open it");
     TRY(connection->configure());
     return connection;
 }
 
-Result<void> Connection::configure() {
+Result<void> SqliteConnection::configure() {
     sqlite3* const db = db_.get();
     constexpr std::array settings = {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1},
                                      std::pair{SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
@@ -69,40 +69,40 @@ Result<void> Connection::configure() {
     return {};
 }
 
-void Connection::restore_busy_limit() {
+void SqliteConnection::restore_busy_limit() {
     sqlite3_busy_timeout(db_.get(), static_cast<int>(busy_limit_ / std::chrono::milliseconds{1}));
 }
 
-Result<void> Connection::run(const char* sql) {
+Result<void> SqliteConnection::run(const char* sql) {
     const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
     if (code != SQLITE_OK) return error(code, "cannot use it");
     return {};
 }
 
-Result<std::int64_t> Connection::integer(const char* sql) {
+Result<std::int64_t> SqliteConnection::integer(const char* sql) {
     Statement statement = TRY(prepare(sql));
     if (!TRY(statement.step())) return Error{Fault::corrupt, path_ + ": a question to the database gave no row"};
     return statement.integer(0);
 }
 
-Result<std::string> Connection::text(const char* sql) {
+Result<std::string> SqliteConnection::text(const char* sql) {
     Statement statement = TRY(prepare(sql));
     if (!TRY(statement.step())) return Error{Fault::corrupt, path_ + ": a question to the database gave no row"};
     return statement.text(0);
 }
 
-Result<Statement> Connection::prepare(const char* sql) {
+Result<Statement> SqliteConnection::prepare(const char* sql) {
     sqlite3_stmt* raw = nullptr;
     const int code = sqlite3_prepare_v3(db_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
     if (code != SQLITE_OK) return error(code, "cannot use it");
     return Statement(raw, this);
 }
 
-bool Connection::is_read_only() const {
+bool SqliteConnection::is_read_only() const {
     return sqlite3_db_readonly(db_.get(), "main") == 1;
 }
 
-Error Connection::error(int code, std::string_view said) const {
+Error SqliteConnection::error(int code, std::string_view said) const {
     failed_ = failed_ || ((code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED);
     const int number = db_ ? sqlite3_system_errno(db_.get()) : 0;
     const std::string because = fmt::format("{}{}", db_ ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code),

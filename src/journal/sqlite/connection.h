@@ -15,7 +15,7 @@
 
 namespace kedge {
 
-class Connection;
+class SqliteConnection;
 
 // A prepared statement, kept for the life of its connection. Parameters and columns count as in SQLite:
 // parameters from 1, columns from 0.
@@ -38,14 +38,15 @@ public:
     bool is_null(int column) const;
 
 private:
-    friend class Connection;
+    friend class SqliteConnection;
     struct Finalize {
         void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
     };
-    Statement(sqlite3_stmt* statement, const Connection* connection) : statement_(statement), connection_(connection) {}
+    Statement(sqlite3_stmt* statement, const SqliteConnection* connection)
+        : statement_(statement), connection_(connection) {}
 
     std::unique_ptr<sqlite3_stmt, Finalize> statement_;
-    const Connection* connection_;
+    const SqliteConnection* connection_;
 };
 
 // Gives up the row of a statement that was read once.
@@ -60,14 +61,14 @@ private:
     Statement& statement_;
 };
 
-class Connection {
+class SqliteConnection {
 public:
     enum class Mode { create, read_write, read, read_immutable };
 
     // `vfs` empty = SQLite's own way to the disk. Extensions, triggers, views and double-quoted strings are
     // off, the schema in the file is not trusted. A write lock held elsewhere is waited for at most `busy_limit`.
-    static Result<std::unique_ptr<Connection>> open(const std::string& path, Mode mode, Span busy_limit,
-                                                    const std::string& vfs);
+    static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, Mode mode, Span busy_limit,
+                                                          const std::string& vfs);
 
     Result<void> run(const char* sql);
     // The first column of the first row.
@@ -90,7 +91,7 @@ private:
     struct Close {
         void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
     };
-    Connection(std::string path, sqlite3* db, Span busy_limit)
+    SqliteConnection(std::string path, sqlite3* db, Span busy_limit)
         : path_(std::move(path)), db_(db), busy_limit_(busy_limit) {}
     Result<void> configure();
 

@@ -64,17 +64,17 @@ Result<void> SqliteReader::connect() {
     if (!file_)
         return Error{Fault::not_found, fmt::format("{}: no journal is here", path_),
                      "nothing was ever run with this state directory; name another with --state"};
-    Result<void> ordinary = connect_as(Connection::Mode::read);
+    Result<void> ordinary = connect_as(SqliteConnection::Mode::read);
     const bool log_may_be_missing = !ordinary && ordinary.error().fault == Fault::not_allowed;
     if (!log_may_be_missing || file_identity(path_ + "-wal")) return ordinary;
-    return connect_as(Connection::Mode::read_immutable);
+    return connect_as(SqliteConnection::Mode::read_immutable);
 }
 
-Result<void> SqliteReader::connect_as(Connection::Mode mode) {
+Result<void> SqliteReader::connect_as(SqliteConnection::Mode mode) {
     for (std::optional<Statement>* statement : {&all_entries_, &run_entries_, &inbox_, &runs_, &digest_at_})
         statement->reset();
-    db_ = TRY(Connection::open(path_, mode, read_busy_limit, vfs_));
-    immutable_ = mode == Connection::Mode::read_immutable;
+    db_ = TRY(SqliteConnection::open(path_, mode, read_busy_limit, vfs_));
+    immutable_ = mode == SqliteConnection::Mode::read_immutable;
     TRY(check_schema(*db_));
     const std::string select = select_entries;
     all_entries_ = TRY(db_->prepare((select + "position > ?1 ORDER BY position LIMIT ?2").c_str()));

@@ -37,14 +37,14 @@ public:
 private:
     SqliteReader(std::string path, std::string vfs) : path_(std::move(path)), vfs_(std::move(vfs)) {}
     Result<void> connect();
-    Result<void> connect_as(Connection::Mode mode);
+    Result<void> connect_as(SqliteConnection::Mode mode);
     // Opens anew when the file was replaced, or when somebody began to write one that was read as unchanging.
     Result<void> stay_current();
 
     const std::string path_, vfs_;
     bool immutable_ = false;
     std::optional<FileIdentity> file_;
-    std::unique_ptr<Connection> db_;
+    std::unique_ptr<SqliteConnection> db_;
     std::optional<Statement> all_entries_, run_entries_, inbox_, runs_, digest_at_;
 };
 

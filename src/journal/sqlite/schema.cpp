@@ -46,12 +46,12 @@ CREATE TABLE requests (
 CREATE INDEX requests_waiting ON requests (run, arrival) WHERE settled IS NULL;
 )";
 
-Result<bool> is_empty(Connection& db) {
+Result<bool> is_empty(SqliteConnection& db) {
     return TRY(db.integer("PRAGMA application_id")) == 0 && TRY(db.integer("PRAGMA user_version")) == 0 &&
            TRY(db.integer("SELECT count(*) FROM sqlite_schema")) == 0;
 }
 
-Result<void> make_tables(Connection& db) {
+Result<void> make_tables(SqliteConnection& db) {
     TRY(db.run(tables));
     TRY(db.run(fmt::format("PRAGMA application_id = {}", journal_application_id).c_str()));
     TRY(db.run(fmt::format("PRAGMA user_version = {}", journal_schema_version).c_str()));
@@ -60,7 +60,7 @@ Result<void> make_tables(Connection& db) {
 
 }  // namespace
 
-Result<void> make_or_check_schema(Connection& db) {
+Result<void> make_or_check_schema(SqliteConnection& db) {
     if (TRY(is_empty(db))) {
         const std::string mode = TRY(db.text("PRAGMA journal_mode = WAL"));
         if (mode != "wal")
@@ -79,7 +79,7 @@ Result<void> make_or_check_schema(Connection& db) {
     return check_schema(db);
 }
 
-Result<void> check_schema(Connection& db) {
+Result<void> check_schema(SqliteConnection& db) {
     const std::int64_t application = TRY(db.integer("PRAGMA application_id"));
     const std::int64_t version = TRY(db.integer("PRAGMA user_version"));
     if (application != journal_application_id && TRY(is_empty(db)))

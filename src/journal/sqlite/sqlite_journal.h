@@ -29,7 +29,7 @@ struct SqliteSettings {
     std::string vfs = {};                       // SQLite's way to the disk; tests put faults there
 };
 
-class Connection;
+class SqliteConnection;
 class SqliteClaim;
 class SqliteReader;
 class SqliteWriter;

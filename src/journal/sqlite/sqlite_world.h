@@ -139,8 +139,8 @@ public:
 
     // What a person with the sqlite3 program could do.
     void sql(const std::string& statement) const {
-        const auto db =
-            Connection::open(directory() + "/journal.db", Connection::Mode::read_write, std::chrono::seconds{10}, "");
+        const auto db = SqliteConnection::open(directory() + "/journal.db", SqliteConnection::Mode::read_write,
+                                               std::chrono::seconds{10}, "");
         ASSERT_TRUE(db);
         const auto done = (*db)->run(statement.c_str());
         EXPECT_TRUE(done) << done.error().message;

@@ -12,27 +12,27 @@ namespace {
 // A read transaction: one snapshot for all that is asked.
 class Snapshot {
 public:
-    static Result<std::unique_ptr<Snapshot>> take(Connection& db) {
+    static Result<std::unique_ptr<Snapshot>> take(SqliteConnection& db) {
         TRY(db.run("BEGIN"));
         return std::make_unique<Snapshot>(db);
     }
-    explicit Snapshot(Connection& db) : db_(db) {}
+    explicit Snapshot(SqliteConnection& db) : db_(db) {}
     Snapshot(const Snapshot&) = delete;
     Snapshot& operator=(const Snapshot&) = delete;
     ~Snapshot() { static_cast<void>(db_.run("ROLLBACK")); }
 
 private:
-    Connection& db_;
+    SqliteConnection& db_;
 };
 
-Result<void> check_pages(Connection& db) {
+Result<void> check_pages(SqliteConnection& db) {
     const std::string said = TRY(db.text("PRAGMA integrity_check(1)"));
     if (said == "ok") return {};
     return Error{Fault::corrupt, fmt::format("{}: {}", db.path(), said),
                  "keep the damaged files aside and bring the state directory back from its backup"};
 }
 
-Result<std::uint64_t> check_chain(Connection& db) {
+Result<std::uint64_t> check_chain(SqliteConnection& db) {
     Statement row =
         TRY(db.prepare("SELECT position, run, epoch, kind, time, body, digest FROM entries ORDER BY position"));
     ChainWalk walk;
@@ -70,7 +70,7 @@ constexpr std::array contradictions = {
 
 }  // namespace
 
-Result<std::uint64_t> verify_store(Connection& db) {
+Result<std::uint64_t> verify_store(SqliteConnection& db) {
     const std::unique_ptr<Snapshot> snapshot = TRY(Snapshot::take(db));
     TRY(check_pages(db));
     const std::uint64_t entries = TRY(check_chain(db));

@@ -22,7 +22,8 @@ int note_log_pages(void* pages, sqlite3*, const char*, int count) {
 
 Result<std::unique_ptr<SqliteWriter>> SqliteWriter::open(const std::string& path, Span busy_limit,
                                                          const std::string& vfs) {
-    std::unique_ptr<Connection> db = TRY(Connection::open(path, Connection::Mode::create, busy_limit, vfs));
+    std::unique_ptr<SqliteConnection> db =
+        TRY(SqliteConnection::open(path, SqliteConnection::Mode::create, busy_limit, vfs));
     if (db->is_read_only())
         return Error{Fault::not_allowed, fmt::format("{}: the journal may only be read", path),
                      "run as the owner of the state directory, or name another with --state"};

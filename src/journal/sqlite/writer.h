@@ -52,11 +52,11 @@ public:
     Result<bool> settle(const RunId& run, const std::string& id, Position at);
 
 private:
-    explicit SqliteWriter(std::unique_ptr<Connection> db) : db_(std::move(db)) {}
+    explicit SqliteWriter(std::unique_ptr<SqliteConnection> db) : db_(std::move(db)) {}
     Result<void> prepare();
     Result<void> checkpoint(int how);
 
-    std::unique_ptr<Connection> db_;
+    std::unique_ptr<SqliteConnection> db_;
     int log_pages_ = 0;  // length of the write-ahead log after the last commit
     std::optional<FileIdentity> database_file_, log_file_;
     std::optional<Statement> find_run_, holder_, head_, add_entry_, note_last_, settle_;
