@@ -53,6 +53,14 @@ Result<void> write_and_sync(const std::string& path, std::string_view content, m
     return {};
 }
 
+// The new name itself is durable only with its directory.
+Result<void> sync_directory(const std::string& directory) {
+    const Descriptor parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!parent.is_open() || fsync(parent.get()) != 0)
+        return Error{Fault::outcome_unknown, fmt::format("{}: cannot sync: {}", directory, std::strerror(errno))};
+    return {};
+}
+
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 // Empties the directory behind `file`. Depth is that of the tree on disk; each level holds one descriptor.
@@ -136,11 +144,40 @@ Result<void> write_file_atomically(const std::string& path, std::string_view con
         unlink(temporary.c_str());
         return written;
     }
-    const std::string directory = directory_of(path);
-    const Descriptor parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!parent.is_open() || fsync(parent.get()) != 0)
-        return Error{Fault::outcome_unknown, fmt::format("{}: cannot sync: {}", directory, std::strerror(errno))};
-    return {};
+    return sync_directory(directory_of(path));
+}
+
+Result<void> rename_into_place(const std::string& from, const std::string& to) {
+    if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
+        if (errno == EEXIST) return Error{Fault::conflict, fmt::format("{}: there is something already", to)};
+        return file_error(from, "cannot rename it to " + to, errno);
+    }
+    return sync_directory(directory_of(to));
+}
+
+Result<void> copy_file(const std::string& from, const std::string& to, mode_t mode) {
+    const Descriptor source(open(from.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!source.is_open()) return file_error(from, "cannot open", errno);
+    const std::string temporary = fmt::format("{}.new.{}", to, getpid());
+    unlink(temporary.c_str());
+    const Descriptor target(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (!target.is_open()) return file_error(temporary, "cannot create", errno);
+    std::vector<char> buffer(1u << 20);
+    Result<void> copied;
+    while (copied) {
+        const ssize_t got = read(source.get(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) copied = file_error(from, "cannot read", errno);
+        if (got <= 0) break;
+        copied = write_all(target, {buffer.data(), static_cast<std::size_t>(got)}, temporary);
+    }
+    if (copied && fsync(target.get()) != 0) copied = file_error(temporary, "cannot sync", errno);
+    if (copied && rename(temporary.c_str(), to.c_str()) != 0) copied = file_error(to, "cannot replace", errno);
+    if (!copied) {
+        unlink(temporary.c_str());
+        return copied;
+    }
+    return sync_directory(directory_of(to));
 }
 
 bool exists(const std::string& path) {

@@ -25,6 +25,13 @@ Result<void> write_file_atomically(const std::string& path, std::string_view con
 
 bool exists(const std::string& path);
 
+// Gives the file or directory `from` the name `to` on the same file system, and syncs the name. conflict if there is
+// something at `to`.
+Result<void> rename_into_place(const std::string& from, const std::string& to);
+
+// Copies a regular file of any size, as `write_file_atomically` writes one.
+Result<void> copy_file(const std::string& from, const std::string& to, mode_t mode);
+
 // Makes `path` and what is missing above it, each with `mode`. An existing directory is left as it is.
 Result<void> make_directories(const std::string& path, mode_t mode = 0700);
 

@@ -1,0 +1,74 @@
+// The lab by itself, without the rest of kedge:
+//
+//   kedge-lab up | down | status [--json] | break FAULT... | heal FAULT...
+#include <fmt/format.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "lab/lab.h"
+#include "lab/modes.h"
+
+namespace kedge::lab {
+namespace {
+
+using namespace std::chrono_literals;
+using Words = std::vector<std::string>;
+
+int complain(const Error& error) {
+    fmt::print(stderr, "kedge-lab: {}\n", error.message);
+    if (!error.hint.empty()) fmt::print(stderr, "hint: {}\n", error.hint);
+    return 1;
+}
+
+int up(const Lab& lab) {
+    const SystemClock clock;
+    const Moment start = clock.now();
+    const Result<void> done = lab.up(
+        [&](std::string_view component, std::string_view what) {
+            fmt::print("{:>7} {:<20} {}\n", readable(clock.now() - start), component, what);
+        },
+        within(120s));
+    if (!done) return complain(done.error());
+    fmt::print("{:>7} the lab is up in {}\n", readable(clock.now() - start), lab.layout().root);
+    return 0;
+}
+
+int down(const Lab& lab) {
+    const Result<std::size_t> ended = lab.down(within(60s));
+    if (!ended) return complain(ended.error());
+    fmt::print("{} processes ended, nothing is left\n", *ended);
+    return 0;
+}
+
+int show(const Lab& lab) {
+    const Result<LabStatus> status = lab.status(within(30s));
+    if (!status) return complain(status.error());
+    for (const LabStatus::Line& line : status->lines) {
+        std::string barred;
+        for (const std::string& reason : line.component.barred) barred += " barred: " + reason;
+        fmt::print("{:<20} {:<14} {:<9} {:>3} processes  {:<20} {:<20} {}{}\n", line.component.name,
+                   to_string(line.component.phase), line.role, line.component.processes, to_string(line.direct),
+                   line.announced.port == 0 ? "" : to_string(line.announced), line.component.exit, barred);
+    }
+    for (const auto& [name, detail] : status->faults.items()) fmt::print("fault: {} {}\n", name, dump(detail));
+    return 0;
+}
+
+int run(const Words& words) {
+    const Result<Lab> lab = Lab::named();
+    if (!lab) return complain(lab.error());
+    if (words == Words{"up"}) return up(*lab);
+    if (words == Words{"down"}) return down(*lab);
+    if (words == Words{"status"}) return show(*lab);
+    return complain({Fault::invalid_input, "usage: kedge-lab up|down|status"});
+}
+
+}  // namespace
+}  // namespace kedge::lab
+
+int main(int argc, char** argv) {
+    if (const std::optional<int> code = kedge::lab::run_mode(argc, argv)) return *code;
+    return kedge::lab::run({argv + 1, argv + argc});
+}
