@@ -62,10 +62,15 @@ bool is_date(const std::string& text) {
 }
 
 bool is_secret(const std::string& text) {
-    if (text.starts_with("file:/")) return text.size() > 6;
+    // An estate may begin the path with a variable of its own.
+    if (text.starts_with("file:/") || text.starts_with("file:${")) return text.size() > 7;
     if (!text.starts_with("env:") || text.size() == 4) return false;
     return std::all_of(text.begin() + 4, text.end(),
                        [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+bool is_variable(const std::string& text) {
+    return text.starts_with("${") && text.find('}') == text.size() - 1;
 }
 
 bool has_control_character(const std::string& text) {
@@ -91,6 +96,7 @@ public:
             case ShapeKind::integer:
             case ShapeKind::number:
             case ShapeKind::span:
+            case ShapeKind::open_span:
             case ShapeKind::flag:
             case ShapeKind::date:
             case ShapeKind::secret:
@@ -127,10 +133,8 @@ private:
                 const auto value = node.quoted ? std::nullopt : to_number(text);
                 return value ? Json(*value) : refuse(node, shape);
             }
-            case ShapeKind::span: {
-                const auto value = parse_span(text);
-                return value ? Json(text) : refuse(node, shape);
-            }
+            case ShapeKind::span: return parse_span(text) ? Json(text) : refuse(node, shape);
+            case ShapeKind::open_span: return is_variable(text) || parse_span(text) ? Json(text) : refuse(node, shape);
             case ShapeKind::flag:
                 if (node.quoted || (text != "true" && text != "false")) return refuse(node, shape);
                 return text == "true";

@@ -61,6 +61,8 @@ Json of(const Shape& shape) {
         case ShapeKind::integer: return Json{{"type", "integer"}, {"minimum", shape.least}, {"maximum", shape.most}};
         case ShapeKind::number: return Json{{"type", "number"}};
         case ShapeKind::span: return Json{{"type", "string"}, {"pattern", "^[0-9]+(\\.[0-9]+)?(us|ms|s|m|h|d)$"}};
+        case ShapeKind::open_span:
+            return Json{{"type", "string"}, {"pattern", "^([0-9]+(\\.[0-9]+)?(us|ms|s|m|h|d)|\\$\\{[a-z0-9-]+\\})$"}};
         case ShapeKind::flag: return Json{{"type", "boolean"}};
         case ShapeKind::date: return Json{{"type", "string"}, {"format", "date"}};
         case ShapeKind::secret: return Json{{"type", "string"}, {"pattern", "^(env:[A-Z0-9_]+|file:/.+)$"}};

@@ -32,6 +32,9 @@ Shape number() {
 Shape span() {
     return of_kind(ShapeKind::span);
 }
+Shape open_span() {
+    return of_kind(ShapeKind::open_span);
+}
 Shape flag() {
     return of_kind(ShapeKind::flag);
 }
@@ -111,6 +114,7 @@ std::string expectation(const Shape& shape) {
         case ShapeKind::integer: return fmt::format("a whole number from {} to {}", shape.least, shape.most);
         case ShapeKind::number: return "a number";
         case ShapeKind::span: return "a span with its unit, such as 30s or 5m";
+        case ShapeKind::open_span: return "a span with its unit, such as 30s or 5m, or the `${name}` of one";
         case ShapeKind::flag: return "true or false";
         case ShapeKind::date: return "a date, yyyy-mm-dd";
         case ShapeKind::secret: return "where a secret is found, env:NAME or file:/PATH";

@@ -17,16 +17,17 @@ enum class ShapeKind {
     name,     // lower-case letters, digits and `-`: what other places refer to
     integer,  // in `least` ... `most`
     number,
-    span,     // "30s", "5m": always with its unit
-    flag,     // true or false, nothing else
-    date,     // yyyy-mm-dd
-    secret,   // where a secret is found, never the secret: env:NAME or file:PATH
-    choice,   // one of `choices`
-    list,     // of `inner[0]`, `least` ... `most` of them
-    map,      // texts (`keys`) to `inner[0]`
-    record,   // named fields
-    variant,  // a record whose further fields depend on the values of `tags`
-    any,      // anything: texts, lists and maps of them; its meaning is checked elsewhere
+    span,       // "30s", "5m": always with its unit
+    open_span,  // a span, or `${name}` of something that becomes one
+    flag,       // true or false, nothing else
+    date,       // yyyy-mm-dd
+    secret,     // where a secret is found, never the secret: env:NAME or file:PATH
+    choice,     // one of `choices`
+    list,       // of `inner[0]`, `least` ... `most` of them
+    map,        // texts (`keys`) to `inner[0]`
+    record,     // named fields
+    variant,    // a record whose further fields depend on the values of `tags`
+    any,        // anything: texts, lists and maps of them; its meaning is checked elsewhere
 };
 
 struct Field;
@@ -66,6 +67,7 @@ Shape name();
 Shape integer(std::int64_t least, std::int64_t most);
 Shape number();
 Shape span();
+Shape open_span();
 Shape flag();
 Shape date();
 Shape secret();

@@ -28,6 +28,7 @@ public:
             case ShapeKind::integer:
             case ShapeKind::number:
             case ShapeKind::span:
+            case ShapeKind::open_span:
             case ShapeKind::flag:
             case ShapeKind::date:
             case ShapeKind::secret:
@@ -79,6 +80,7 @@ private:
             case ShapeKind::name: return "name";
             case ShapeKind::number: return "number";
             case ShapeKind::span: return "span";
+            case ShapeKind::open_span: return "span, or `${input}`";
             case ShapeKind::flag: return "`true`, `false`";
             case ShapeKind::date: return "date";
             case ShapeKind::secret: return "secret";

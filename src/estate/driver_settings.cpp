@@ -96,23 +96,26 @@ Field sites(Shape site) {
 }
 
 Case postgres_host() {
-    return {{"database", "host"},
-            "PostgreSQL servers that nobody else manages, through libpq and the server's own tools.",
-            {required("database", shape::text(), "the application's database, where the probe's rows are written too"),
-             defaulted("probe-schema", shape::text(), "kedge", "schema of Kedge's own tables in it"),
-             required("bin-directory", shape::text(), "where `pg_ctl`, `pg_rewind`, `pg_basebackup`, `pg_waldump` lie"),
-             optional("limits", database_limits(), "what `estate check` calculates with"),
-             sites(shape::record(
-                 "site of a database: host",
-                 {connection(), password("of that user; otherwise libpq's own ways"),
-                  required("replication-source", shape::text(),
-                           "connection string by which standbys elsewhere stream from this site"),
-                  required("data-directory", shape::text(), ""),
-                  optional("ssh", shape::text(), "[user@]host on which its tools are run; absent = this machine"),
-                  optional("run-as", shape::text(),
-                           "login that runs the tools; absent = the owner of the data directory if Kedge is root"),
-                  required("fence", fence(), "reached otherwise than the server itself"),
-                  required("server", server(), "how it is started and stopped")}))}};
+    return {
+        {"database", "host"},
+        "PostgreSQL servers that nobody else manages, through libpq and the server's own tools.",
+        {required("database", shape::text(), "the application's database, where the probe's rows are written too"),
+         defaulted("probe-schema", shape::text(), "kedge", "schema of Kedge's own tables in it"),
+         defaulted("bin-directory", shape::text(), "/usr/lib/postgresql/15/bin",
+                   "where `pg_ctl`, `pg_rewind`, `pg_basebackup`, `pg_waldump` lie"),
+         optional("limits", database_limits(), "what `estate check` calculates with"),
+         sites(shape::record(
+             "site of a database: host",
+             {connection(), password("of that user; otherwise libpq's own ways"),
+              required("replication", shape::text(), "connection string by which the other sites stream from this one"),
+              optional("rewind-source", shape::text(),
+                       "connection string by which `pg_rewind` elsewhere reads this one; absent = `replication`"),
+              required("data-directory", shape::text(), ""),
+              optional("ssh", shape::text(), "[user@]host on which its tools are run; absent = this machine"),
+              optional("run-as", shape::text(),
+                       "login that runs the tools; absent = the owner of the data directory if Kedge is root"),
+              required("fence", fence(), "reached otherwise than the server itself"),
+              optional("server", server(), "how it is started and stopped; absent = `pg_ctl`")}))}};
 }
 
 Case postgres_patroni() {
@@ -187,8 +190,8 @@ Case application_process() {
             {required("public-url", shape::text(), "the entrance that users take"),
              defaulted("health-path", shape::text(), "/api/health", "says whether it serves"),
              defaulted("ready-path", shape::text(), "/readyz", "says whether it could serve once its stores are there"),
-             defaulted("admin-path", shape::text(), "/admin/writes",
-                       "of the maintenance mode: GET says, PUT sets `{\"writes\": \"accepted\"|\"held\"|\"refused\"}`"),
+             defaulted("admin-path", shape::text(), "/admin/maintenance",
+                       "of the maintenance mode: GET says and PUT sets `{\"mode\": \"off\"}`, `hold` or `refuse`"),
              optional("admin-token", shape::secret(), "sent as a bearer token with it"),
              optional("probes", shape::map(probe()), "what `application.probe` can be asked for"),
              optional("limits", application_limits(), "what `estate check` calculates with"),

@@ -129,13 +129,22 @@ private:
         return bound;
     }
 
+    std::optional<Span> bind_span(const std::string& written, const std::string& pointer) {
+        if (written.empty()) return std::nullopt;
+        const auto span = parse_span(fill_in(written));
+        if (span && *span > Span{}) return *span;
+        mistakes_.add(plan_.places.value(pointer),
+                      span ? std::string{"a span of nothing"} : fmt::format("`{}` is no span", fill_in(written)));
+        return std::nullopt;
+    }
+
     BoundStep bind_step(const Step& step, bool always) {
         BoundStep bound;
         bound.id = step.id;
         bound.title = fill_in(step.title);
         bound.kind = step.kind;
         bound.needs = step.needs;
-        bound.steady = step.steady;
+        bound.steady = bind_span(step.steady, below(step.pointer, "steady"));
         bound.attempts = step.attempts;
         bound.if_blocked = step.if_blocked;
         bound.undo_on_failure = step.undo_on_failure;
@@ -145,13 +154,18 @@ private:
         for (const auto& [name, value] : step.when)
             if (values_.at(name) != value)
                 bound.skipped_because = fmt::format("{} is `{}`, not `{}`", name, values_.at(name), value);
+        const std::optional<Span> deadline = bind_span(step.deadline, below(step.pointer, "deadline"));
         if (step.kind == StepKind::person) {
-            bound.deadline = step.deadline.value_or(Span{});
+            bound.deadline = deadline.value_or(Span{});
             return bound;
         }
         bound.type = find_action(catalogue_, step.action);
         if (bound.type == nullptr) return bound;  // told by lint_plan
-        bound.deadline = step.deadline.value_or(bound.type->deadline);
+        bound.deadline = deadline.value_or(bound.type->deadline);
+        if (bound.steady && *bound.steady >= bound.deadline)
+            mistakes_.add(plan_.places.key(below(step.pointer, "steady")),
+                          fmt::format("step `{}` must hold for as long as its deadline, and so never passes", step.id),
+                          fmt::format("steady {}, deadline {}", to_string(*bound.steady), to_string(bound.deadline)));
         bind_target(step, bound);
         bind_parameters(step, bound);
         return bound;

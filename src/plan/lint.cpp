@@ -109,7 +109,7 @@ private:
             mistake(i, "on", fmt::format("lacks the region that `{}` needs", type.name), "`on: target@region`");
         if (!type.needs_region && !spot.region.empty())
             mistake(i, "on", fmt::format("names a region that `{}` has no use for", type.name), "`on: target`");
-        if (!step.deadline && type.deadline <= Span{})
+        if (step.deadline.empty() && type.deadline <= Span{})
             mistake(i, "", fmt::format("has no deadline, and `{}` has none of its own", type.name));
         if (step.if_blocked == IfBlocked::ask && type.danger.empty())
             mistake(i, "if-blocked", fmt::format("asks people for a risk, but `{}` has none to take", type.name),

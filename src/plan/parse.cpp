@@ -122,8 +122,8 @@ private:
         step.with = get(json, "with").is_object() ? get(json, "with") : Json::object();
         step.needs = texts(json, "needs");
         for (const auto& [input, value] : get(json, "when").items()) step.when[input] = value.get<std::string>();
-        step.deadline = span(json, "deadline");
-        step.steady = span(json, "steady");
+        step.deadline = text_of(json, "deadline");
+        step.steady = text_of(json, "steady");
         step.attempts = static_cast<int>(get_integer(json, "attempts").value_or(step.attempts));
         step.if_blocked = text_of(json, "if-blocked") == "ask" ? IfBlocked::ask : IfBlocked::stop;
         step.undo_on_failure = texts(json, "undo-on-failure");
@@ -161,19 +161,19 @@ private:
         if (step.kind == StepKind::person) {
             if (!step.on.empty()) mistake("on", "is a person's and acts on no target", "say it in `person`");
             if (!step.with.empty()) mistake("with", "is a person's and takes no parameters", "say it in `person`");
-            if (!step.deadline) mistake("", "has no deadline", "say by when a person must have done it");
+            if (step.deadline.empty()) mistake("", "has no deadline", "say by when a person must have done it");
         } else if (step.on.empty()) {
             mistake("", "lacks `on`", "`on: target@region`");
         }
-        if (step.steady && step.kind != StepKind::check) mistake("steady", "is no check and cannot be steady");
-        if (step.steady && step.deadline && *step.steady >= *step.deadline)
-            mistake("steady", "must hold for as long as its deadline, and so never passes");
-        if (step.if_blocked == IfBlocked::ask && step.kind != StepKind::act)
-            mistake("if-blocked", "has no effect that a risk could be taken for");
+        if (!step.steady.empty() && step.kind != StepKind::check) mistake("steady", "is no check and cannot be steady");
+        if (step.if_blocked == IfBlocked::ask && step.kind == StepKind::person)
+            mistake("if-blocked", "is a person's already");
         for (const auto& [input, value] : step.when) check_condition(step, input, value);
         check_text(step.title, below(step.pointer, "title"));
         check_text(step.on, below(step.pointer, "on"));
         check_text(step.asks, below(step.pointer, "person"));
+        check_open_span(step.deadline, below(step.pointer, "deadline"));
+        check_open_span(step.steady, below(step.pointer, "steady"));
         check_texts(step.with, below(step.pointer, "with"));
     }
 
@@ -197,6 +197,13 @@ private:
             for (std::size_t i = 0; i < json.size(); ++i) check_texts(json[i], below(pointer, i));
         else if (json.is_string())
             check_text(json.get<std::string>(), pointer);
+    }
+
+    void check_open_span(const std::string& text, const std::string& pointer) {
+        check_text(text, pointer);
+        for (const std::string& name : variables_in(text))
+            if (const Input* input = plan_.input(name); input != nullptr && input->type != InputType::span)
+                mistakes_.add(at(pointer), fmt::format("input `{}` is no span", name), "give it `type: span`");
     }
 
     void check_text(const std::string& text, const std::string& pointer) {

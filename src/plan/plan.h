@@ -48,8 +48,8 @@ struct Step {
     Json with = Json::object();               // parameters as written
     std::vector<std::string> needs;           // ids that must be done before
     std::map<std::string, std::string> when;  // input -> value; otherwise the step is skipped
-    std::optional<Span> deadline;
-    std::optional<Span> steady;  // a check must hold for so long without a break; a definite no fails it
+    std::string deadline;                     // a span, or `${input}`; empty = the action's own
+    std::string steady;  // as deadline: a check must hold for so long without a break; a definite no fails it
     int attempts = 3;
     IfBlocked if_blocked = IfBlocked::stop;
     std::vector<std::string> undo_on_failure;  // if this step fails, these are taken back, then the run holds
