@@ -62,7 +62,11 @@ Result<void> make_tables(SqliteConnection& db) {
 
 Result<void> make_or_check_schema(SqliteConnection& db) {
     if (TRY(is_empty(db))) {
+        // Going over to WAL mode is itself done with a rollback journal. Were its removal not synced (FULL does
+        // not), it could come back after a loss of power, and roll everything since back to an empty file.
+        TRY(db.run("PRAGMA synchronous = EXTRA"));
         const std::string mode = TRY(db.text("PRAGMA journal_mode = WAL"));
+        TRY(db.run("PRAGMA synchronous = FULL"));
         if (mode != "wal")
             return Error{Fault::unavailable,
                          fmt::format("{}: it cannot be put into WAL mode: it stays {}", db.path(), mode),

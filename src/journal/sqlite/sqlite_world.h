@@ -1,6 +1,7 @@
 // For tests: a journal on disk in a scratch directory, and what may befall it.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,7 +11,7 @@
 #include <functional>
 #include <string>
 
-#include "journal/contract.h"
+#include "journal/journal_world.h"
 #include "journal/sqlite/connection.h"
 #include "journal/sqlite/sqlite_journal.h"
 #include "os/files.h"
