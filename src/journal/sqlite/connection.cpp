@@ -80,22 +80,22 @@ Result<void> SqliteConnection::run(const char* sql) {
 }
 
 Result<std::int64_t> SqliteConnection::integer(const char* sql) {
-    Statement statement = TRY(prepare(sql));
+    SqliteStatement statement = TRY(prepare(sql));
     if (!TRY(statement.step())) return Error{Fault::corrupt, path_ + ": a question to the database gave no row"};
     return statement.integer(0);
 }
 
 Result<std::string> SqliteConnection::text(const char* sql) {
-    Statement statement = TRY(prepare(sql));
+    SqliteStatement statement = TRY(prepare(sql));
     if (!TRY(statement.step())) return Error{Fault::corrupt, path_ + ": a question to the database gave no row"};
     return statement.text(0);
 }
 
-Result<Statement> SqliteConnection::prepare(const char* sql) {
+Result<SqliteStatement> SqliteConnection::prepare(const char* sql) {
     sqlite3_stmt* raw = nullptr;
     const int code = sqlite3_prepare_v3(db_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
     if (code != SQLITE_OK) return error(code, "cannot use it");
-    return Statement(raw, this);
+    return SqliteStatement(raw, this);
 }
 
 bool SqliteConnection::is_read_only() const {
@@ -134,19 +134,19 @@ Error SqliteConnection::error(int code, std::string_view said) const {
     return {Fault::unavailable, fmt::format("{}: {}: {}", path_, said, because)};
 }
 
-Statement& Statement::bind(int parameter, std::int64_t value) {
+SqliteStatement& SqliteStatement::bind(int parameter, std::int64_t value) {
     check(sqlite3_bind_int64(statement_.get(), parameter, value) == SQLITE_OK, "the parameter exists");
     return *this;
 }
 
-Statement& Statement::bind(int parameter, std::string_view value) {
+SqliteStatement& SqliteStatement::bind(int parameter, std::string_view value) {
     check(sqlite3_bind_text(statement_.get(), parameter, value.data(), static_cast<int>(value.size()),
                             SQLITE_TRANSIENT) == SQLITE_OK,
           "the parameter exists and the text has at most body_bytes_max bytes");
     return *this;
 }
 
-Result<bool> Statement::step() {
+Result<bool> SqliteStatement::step() {
     const int code = sqlite3_step(statement_.get());
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) {
@@ -158,30 +158,30 @@ Result<bool> Statement::step() {
     return error;
 }
 
-Result<void> Statement::run() {
+Result<void> SqliteStatement::run() {
     check(!TRY(step()), "a statement that changes something gives no rows");
     return {};
 }
 
-void Statement::reset() {
+void SqliteStatement::reset() {
     sqlite3_reset(statement_.get());
     sqlite3_clear_bindings(statement_.get());
 }
 
-std::int64_t Statement::integer(int column) const {
+std::int64_t SqliteStatement::integer(int column) const {
     return sqlite3_column_int64(statement_.get(), column);
 }
 
-std::string_view Statement::view(int column) const {
+std::string_view SqliteStatement::view(int column) const {
     const auto* const bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
     return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
-std::string Statement::text(int column) const {
+std::string SqliteStatement::text(int column) const {
     return std::string(view(column));
 }
 
-bool Statement::is_null(int column) const {
+bool SqliteStatement::is_null(int column) const {
     return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }
 

@@ -19,10 +19,10 @@ class SqliteConnection;
 
 // A prepared statement, kept for the life of its connection. Parameters and columns count as in SQLite:
 // parameters from 1, columns from 0.
-class Statement {
+class SqliteStatement {
 public:
-    Statement& bind(int parameter, std::int64_t value);
-    Statement& bind(int parameter, std::string_view value);  // copied
+    SqliteStatement& bind(int parameter, std::int64_t value);
+    SqliteStatement& bind(int parameter, std::string_view value);  // copied
 
     // Whether there is a row. After `false` or an error the statement is ready for new parameters.
     Result<bool> step();
@@ -42,7 +42,7 @@ private:
     struct Finalize {
         void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
     };
-    Statement(sqlite3_stmt* statement, const SqliteConnection* connection)
+    SqliteStatement(sqlite3_stmt* statement, const SqliteConnection* connection)
         : statement_(statement), connection_(connection) {}
 
     std::unique_ptr<sqlite3_stmt, Finalize> statement_;
@@ -52,13 +52,13 @@ private:
 // Gives up the row of a statement that was read once.
 class Rewind {
 public:
-    explicit Rewind(Statement& statement) : statement_(statement) {}
+    explicit Rewind(SqliteStatement& statement) : statement_(statement) {}
     Rewind(const Rewind&) = delete;
     Rewind& operator=(const Rewind&) = delete;
     ~Rewind() { statement_.reset(); }
 
 private:
-    Statement& statement_;
+    SqliteStatement& statement_;
 };
 
 class SqliteConnection {
@@ -74,7 +74,7 @@ public:
     // The first column of the first row.
     Result<std::int64_t> integer(const char* sql);
     Result<std::string> text(const char* sql);
-    Result<Statement> prepare(const char* sql);
+    Result<SqliteStatement> prepare(const char* sql);
 
     void restore_busy_limit();
     // What the last failed call means. `said` is what was being done.

@@ -20,7 +20,7 @@ constexpr const char* select_entries =
     "SELECT position, run, epoch, kind, time, body, digest, "
     "(SELECT digest FROM entries AS before WHERE before.position = entries.position - 1) FROM entries WHERE ";
 
-Result<Entry> entry_of(const Statement& row) {
+Result<Entry> entry_of(const SqliteStatement& row) {
     const Link link{.position = static_cast<Position>(row.integer(0)),
                     .run = row.view(1),
                     .epoch = static_cast<Epoch>(row.integer(2)),
@@ -41,7 +41,7 @@ Result<Entry> entry_of(const Statement& row) {
 
 }  // namespace
 
-Request request_of(const Statement& row) {
+Request request_of(const SqliteStatement& row) {
     return {.id = row.text(0),
             .run = row.text(1),
             .step = row.text(2),
@@ -71,7 +71,7 @@ Result<void> SqliteReader::connect() {
 }
 
 Result<void> SqliteReader::connect_as(SqliteConnection::Mode mode) {
-    for (std::optional<Statement>* statement : {&all_entries_, &run_entries_, &inbox_, &runs_, &digest_at_})
+    for (std::optional<SqliteStatement>* statement : {&all_entries_, &run_entries_, &inbox_, &runs_, &digest_at_})
         statement->reset();
     db_ = TRY(SqliteConnection::open(path_, mode, read_busy_limit, vfs_));
     immutable_ = mode == SqliteConnection::Mode::read_immutable;
@@ -97,7 +97,7 @@ Result<void> SqliteReader::stay_current() {
 Result<std::vector<Entry>> SqliteReader::entries(const RunId& run, Position after, std::size_t limit) {
     TRY(stay_current());
     constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    std::optional<Statement>& select = run.empty() ? all_entries_ : run_entries_;
+    std::optional<SqliteStatement>& select = run.empty() ? all_entries_ : run_entries_;
     const Rewind rewind(*select);
     select->bind(1, static_cast<std::int64_t>(std::min<std::uint64_t>(after, most)));
     select->bind(2, static_cast<std::int64_t>(std::min<std::uint64_t>(limit, most)));

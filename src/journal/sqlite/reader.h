@@ -16,7 +16,7 @@ namespace kedge {
 
 // The columns of a request, and one row of them (the first column is the request's id).
 inline constexpr const char* request_columns = "id, run, step, login, verb, text, digest, played_as, time";
-Request request_of(const Statement& row);
+Request request_of(const SqliteStatement& row);
 
 class SqliteReader {
 public:
@@ -45,7 +45,7 @@ private:
     bool immutable_ = false;
     std::optional<FileIdentity> file_;
     std::unique_ptr<SqliteConnection> db_;
-    std::optional<Statement> all_entries_, run_entries_, inbox_, runs_, digest_at_;
+    std::optional<SqliteStatement> all_entries_, run_entries_, inbox_, runs_, digest_at_;
 };
 
 }  // namespace kedge

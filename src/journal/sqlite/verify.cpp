@@ -33,7 +33,7 @@ Result<void> check_pages(SqliteConnection& db) {
 }
 
 Result<std::uint64_t> check_chain(SqliteConnection& db) {
-    Statement row =
+    SqliteStatement row =
         TRY(db.prepare("SELECT position, run, epoch, kind, time, body, digest FROM entries ORDER BY position"));
     ChainWalk walk;
     while (TRY(row.step())) {
@@ -75,7 +75,7 @@ Result<std::uint64_t> verify_store(SqliteConnection& db) {
     TRY(check_pages(db));
     const std::uint64_t entries = TRY(check_chain(db));
     for (const char* const question : contradictions) {
-        Statement row = TRY(db.prepare(question));
+        SqliteStatement row = TRY(db.prepare(question));
         if (TRY(row.step())) return Error{Fault::corrupt, row.text(0)};
     }
     return entries;

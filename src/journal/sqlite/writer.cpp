@@ -116,15 +116,15 @@ Result<std::optional<RunId>> SqliteWriter::holder_of(const std::string& target) 
 
 Result<void> SqliteWriter::add_run(const RunId& id, const std::vector<std::string>& targets,
                                    const std::string& controller) {
-    Statement run = TRY(db_->prepare("INSERT INTO runs (id, targets, controller, epoch) VALUES (?1, ?2, ?3, 1)"));
+    SqliteStatement run = TRY(db_->prepare("INSERT INTO runs (id, targets, controller, epoch) VALUES (?1, ?2, ?3, 1)"));
     TRY(run.bind(1, id).bind(2, dump(Json(targets))).bind(3, controller).run());
-    Statement hold = TRY(db_->prepare("INSERT INTO holds VALUES (?1, ?2)"));
+    SqliteStatement hold = TRY(db_->prepare("INSERT INTO holds VALUES (?1, ?2)"));
     for (const std::string& target : targets) TRY(hold.bind(1, target).bind(2, id).run());
     return {};
 }
 
 Result<void> SqliteWriter::raise_epoch(const RunId& id, Epoch epoch, const std::string& controller) {
-    Statement raise = TRY(db_->prepare("UPDATE runs SET epoch = ?2, controller = ?3 WHERE id = ?1"));
+    SqliteStatement raise = TRY(db_->prepare("UPDATE runs SET epoch = ?2, controller = ?3 WHERE id = ?1"));
     return raise.bind(1, id).bind(2, static_cast<std::int64_t>(epoch)).bind(3, controller).run();
 }
 
@@ -152,20 +152,21 @@ Result<Remembered> SqliteWriter::add_entries(const RunId& id, Epoch epoch, const
 }
 
 Result<void> SqliteWriter::end_run(const RunId& id) {
-    Statement end = TRY(db_->prepare("UPDATE runs SET ended = 1 WHERE id = ?1"));
+    SqliteStatement end = TRY(db_->prepare("UPDATE runs SET ended = 1 WHERE id = ?1"));
     TRY(end.bind(1, id).run());
-    Statement free = TRY(db_->prepare("DELETE FROM holds WHERE run = ?1"));
+    SqliteStatement free = TRY(db_->prepare("DELETE FROM holds WHERE run = ?1"));
     return free.bind(1, id).run();
 }
 
 Result<std::optional<Request>> SqliteWriter::find_request(const std::string& id) {
-    Statement find = TRY(db_->prepare(fmt::format("SELECT {} FROM requests WHERE id = ?1", request_columns).c_str()));
+    SqliteStatement find =
+        TRY(db_->prepare(fmt::format("SELECT {} FROM requests WHERE id = ?1", request_columns).c_str()));
     if (!TRY(find.bind(1, id).step())) return std::optional<Request>();
     return std::optional(request_of(find));
 }
 
 Result<void> SqliteWriter::add_request(const Request& request) {
-    Statement add = TRY(db_->prepare(
+    SqliteStatement add = TRY(db_->prepare(
         fmt::format("INSERT INTO requests ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", request_columns).c_str()));
     add.bind(1, request.id).bind(2, request.run).bind(3, request.step).bind(4, request.login).bind(5, request.verb);
     add.bind(6, request.text).bind(7, request.digest).bind(8, request.played_as);

@@ -59,7 +59,7 @@ private:
     std::unique_ptr<SqliteConnection> db_;
     int log_pages_ = 0;  // length of the write-ahead log after the last commit
     std::optional<FileIdentity> database_file_, log_file_;
-    std::optional<Statement> find_run_, holder_, head_, add_entry_, note_last_, settle_;
+    std::optional<SqliteStatement> find_run_, holder_, head_, add_entry_, note_last_, settle_;
 };
 
 }  // namespace kedge
