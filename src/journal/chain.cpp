@@ -52,7 +52,7 @@ std::string entry_digest(const Entry& entry, const std::string& previous) {
     return link_digest({entry.position, entry.run, entry.epoch, entry.kind, entry.time, body}, previous);
 }
 
-std::string link_digest(const Link& link, std::string_view previous) {
+std::string link_digest(const ChainLink& link, std::string_view previous) {
     std::string bytes;
     bytes.reserve(128 + link.run.size() + link.kind.size() + link.body.size());
     bytes += '\0';
@@ -66,7 +66,7 @@ std::string link_digest(const Link& link, std::string_view previous) {
     return sha256_hex(bytes);
 }
 
-Result<void> ChainWalk::step(const Link& link, std::string_view digest) {
+Result<void> ChainWalk::step(const ChainLink& link, std::string_view digest) {
     const Position expected = entries_ + 1;
     if (link.position != expected)
         return Error{Fault::corrupt,

@@ -20,7 +20,7 @@ inline constexpr std::size_t request_bytes_max = 64u << 10;  // of all that a pe
 inline constexpr std::size_t name_bytes_max = 64;            // of a run's id, an entry's kind, a request's id
 
 // One entry as it is stored: the body as its exact bytes. The views must outlive it.
-struct Link {
+struct ChainLink {
     Position position = 0;
     std::string_view run;
     Epoch epoch = 0;
@@ -30,14 +30,14 @@ struct Link {
 };
 
 // The digest of `link` when `previous` is the digest before it, empty for the first.
-std::string link_digest(const Link& link, std::string_view previous);
+std::string link_digest(const ChainLink& link, std::string_view previous);
 
 // Walks a chain from its first link: every position follows, every digest fits. It remembers per run nothing;
 // what else must hold between entries and their bookkeeping is the store's to compare.
 class ChainWalk {
 public:
     // corrupt, naming the position that is wrong.
-    Result<void> step(const Link& link, std::string_view digest);
+    Result<void> step(const ChainLink& link, std::string_view digest);
 
     std::uint64_t entries() const { return entries_; }
     // The digest of the last link, empty before the first.

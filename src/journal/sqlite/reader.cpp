@@ -21,7 +21,7 @@ constexpr const char* select_entries =
     "(SELECT digest FROM entries AS before WHERE before.position = entries.position - 1) FROM entries WHERE ";
 
 Result<Entry> entry_of(const SqliteStatement& row) {
-    const Link link{.position = static_cast<Position>(row.integer(0)),
+    const ChainLink link{.position = static_cast<Position>(row.integer(0)),
                     .run = row.view(1),
                     .epoch = static_cast<Epoch>(row.integer(2)),
                     .kind = row.view(3),

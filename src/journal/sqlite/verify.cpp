@@ -37,7 +37,7 @@ Result<std::uint64_t> check_chain(SqliteConnection& db) {
         TRY(db.prepare("SELECT position, run, epoch, kind, time, body, digest FROM entries ORDER BY position"));
     ChainWalk walk;
     while (TRY(row.step())) {
-        const Link link{.position = static_cast<Position>(row.integer(0)),
+        const ChainLink link{.position = static_cast<Position>(row.integer(0)),
                         .run = row.view(1),
                         .epoch = static_cast<Epoch>(row.integer(2)),
                         .kind = row.view(3),
