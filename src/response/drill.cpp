@@ -289,15 +289,12 @@ Result<void> Drill::wait_for_unbroken_writes() {
     const Moment deadline = world_.clock.now() + recovery_watch_limit;
     const OutageRules rules;
     for (const LoadStream& stream : world_.ground.streams()) {
-        std::optional<Moment> since;
+        Moment broken = world_.clock.now();  // when a write failed last; nothing before now counts
         bool unbroken = false;
         while (!unbroken && world_.clock.now() < deadline && !world_.stop())
             for (const Attempt& attempt : TRY(world_.ground.next_attempts(stream.name, 100ms))) {
-                if (!attempt.acknowledged)
-                    since.reset();
-                else if (!since)
-                    since = attempt.done;
-                unbroken = since && attempt.done - *since >= rules.unbroken;
+                if (!attempt.acknowledged) broken = std::max(broken, attempt.done);
+                unbroken = attempt.acknowledged && attempt.done - broken >= rules.unbroken;
             }
         if (!unbroken)
             issue(fmt::format("stream {} had no {} of unbroken writes", stream.name, readable(rules.unbroken)));
