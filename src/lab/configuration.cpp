@@ -47,6 +47,7 @@ huge_pages = off
 jit = off
 
 fsync = on
+recovery_init_sync_method = syncfs
 synchronous_commit = on
 full_page_writes = on
 wal_level = replica
