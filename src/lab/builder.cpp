@@ -239,9 +239,9 @@ Result<void> Builder::start_applications(const Until& until) {
         if (instance.kind == Kind::application) TRY(start(instance, until));
     for (const Place& instance : places()) {
         if (instance.kind != Kind::application) continue;
-        TRY(wait_for(std::string(instance.name), until,
-                     [&]() -> Result<bool> { return listens(instance.direct(), until); }));
-        tell(instance.name, fmt::format("listens at {}", to_string(instance.direct())));
+        TRY(wait_for(fmt::format("{} at the entrance", instance.name), until,
+                     [&] { return is_up_at_entrance(layout_, instance_name(instance), until); }));
+        tell(instance.name, fmt::format("serves at {}", to_string(instance.direct())));
     }
     return {};
 }

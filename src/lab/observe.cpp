@@ -86,6 +86,15 @@ bool listens(const Endpoint& at, const Until& until) {
     return Stream::connect(at, until).has_value();
 }
 
+Result<bool> is_up_at_entrance(const Layout& layout, const std::string& instance, const Until& until) {
+    Stream stream = TRY(Stream::connect_unix(layout.haproxy_socket(), until));
+    TRY(stream.write_all("show stat\n", until));
+    const std::string table = TRY(stream.read_to_end(until));
+    const std::size_t line = table.find("\napi," + instance + ",");
+    if (line == std::string::npos) return Error{Fault::not_found, fmt::format("haproxy: no server {}", instance)};
+    return table.substr(line + 1, table.find('\n', line + 1) - line).find(",UP,") != std::string::npos;
+}
+
 std::string role_of(const Layout& layout, const Place& place, const Until& until) {
     switch (place.kind) {
         case Kind::postgres: {

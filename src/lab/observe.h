@@ -27,6 +27,9 @@ Result<std::string> ask_redis(const Place& place, const std::string& section, co
 // Whether anything accepts connections there.
 bool listens(const Endpoint& at, const Until& until);
 
+// Whether HAProxy's own checks find the server `instance` of the backend `api` fit to serve.
+Result<bool> is_up_at_entrance(const Layout& layout, const std::string& instance, const Until& until);
+
 // "primary", "standby", "master", "replica", "serving", or "unknown" if it cannot be observed now.
 std::string role_of(const Layout& layout, const Place& place, const Until& until);
 
