@@ -42,8 +42,8 @@ ApiResponse json_response(int status, const Json& json) {
 Api::Api(const Config& config, RequestLog& log)
     : config_(config),
       log_(log),
-      database_(config),
-      cache_(config),
+      database_(config.database),
+      cache_(config.cache),
       limiter_(cache_),
       gate_(config.maintenance, config.maintenance_file) {}
 
@@ -132,13 +132,13 @@ std::optional<ApiResponse> Api::limit(const std::string& what, const std::string
 }
 
 Result<Rows> Api::write(const Transaction& transaction) {
-    const Moment deadline = now() + config_.write_wait;
+    const Moment deadline = now() + config_.database.write_limit;
     ++metrics_.writes_waiting;
     struct Leave {
         std::atomic<int>& count;
         ~Leave() { --count; }
     } leave{metrics_.writes_waiting};
-    const WriteGate::Pass pass = TRY(gate_.enter(config_.write_wait));
+    const WriteGate::Pass pass = TRY(gate_.enter(config_.database.write_limit));
     return database_.write(transaction, deadline);
 }
 

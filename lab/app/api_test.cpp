@@ -49,9 +49,8 @@ protected:
         stores->primary->sql("DELETE FROM lab_heartbeat");
         config = {.instance = "api-1",
                   .region = "east",
-                  .databases = {{"east", stores->primary->conninfo()}, {"west", stores->standby->conninfo()}},
-                  .sentinels = {stores->sentinel->endpoint()},
-                  .master = "group",
+                  .database = {{{"east", stores->primary->conninfo()}, {"west", stores->standby->conninfo()}}},
+                  .cache = {{stores->sentinel->endpoint()}, "group"},
                   .log = stores->directory.path() + "/request.log",
                   .release = "1.2.3",
                   .service_token = "service"};
@@ -219,7 +218,7 @@ TEST_F(ApiTest, HeldWritesPassWhenTheyAreReleased) {
 }
 
 TEST_F(ApiTest, HeldWritesEndWith503WhenNobodyReleasesThem) {
-    config.write_wait = 100ms;
+    config.database.write_limit = 100ms;
     start();
     set_writes("hold");
     EXPECT_EQ(beat(1).status, 503);
@@ -331,7 +330,7 @@ TEST_F(ApiTest, FollowsTheSentinelToTheNewMaster) {
     ASSERT_TRUE(await([&] {
         return !sentinel_link.command({"SENTINEL", "REPLICAS", "group"}, within(5s))->items.empty();
     }));
-    config.sentinels = {sentinel->endpoint()};
+    config.cache.sentinels = {sentinel->endpoint()};
     start();
     const std::string token = log_in();
     master->kill();

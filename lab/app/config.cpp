@@ -80,10 +80,10 @@ Result<Config> read_config(const Json& json) {
     config.instance = TRY(need_text(json, "instance"));
     config.region = TRY(need_text(json, "region"));
     config.listen = TRY(parse_endpoint(TRY(need_text(json, "listen"))).within("listen"));
-    config.source = get_string(json, "source").value_or("");
-    config.databases = TRY(read_databases(json));
-    config.sentinels = TRY(read_sentinels(json));
-    config.master = get_string(json, "master").value_or("");
+    config.cache.source = get_string(json, "source").value_or("");
+    config.database.servers = TRY(read_databases(json));
+    config.cache.sentinels = TRY(read_sentinels(json));
+    config.cache.master = get_string(json, "master").value_or("");
     config.log = TRY(need_text(json, "log"));
     config.release = get_string(json, "release").value_or(config.release);
     config.maintenance = TRY(parse_maintenance(get_string(json, "maintenance").value_or("off")));
@@ -91,9 +91,9 @@ Result<Config> read_config(const Json& json) {
     if (const auto path = get_string(json, "service_token_file"))
         config.service_token = trimmed(TRY(read_file(*path, 4096).within("service_token_file")));
     config.limits = read_limits(json);
-    config.write_wait = TRY(span_or(json, "write_wait", config.write_wait));
-    config.attempt = TRY(span_or(json, "attempt", config.attempt));
-    config.connect = TRY(span_or(json, "connect", config.connect));
+    config.database.write_limit = TRY(span_or(json, "write_wait", config.database.write_limit));
+    config.database.attempt_limit = TRY(span_or(json, "attempt", config.database.attempt_limit));
+    config.database.connect_limit = TRY(span_or(json, "connect", config.database.connect_limit));
     return config;
 }
 

@@ -24,7 +24,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/time.h"
+#include "cache.h"
+#include "database.h"
 #include "os/socket.h"
 
 namespace kedge::lab {
@@ -37,11 +38,6 @@ enum class Maintenance {
 std::string_view to_string(Maintenance mode);
 Result<Maintenance> parse_maintenance(std::string_view text);
 
-struct DatabaseServer {
-    std::string region;
-    std::string conninfo;
-};
-
 struct RateLimits {
     int list = 30;
     int read = 300;
@@ -53,19 +49,14 @@ struct Config {
     std::string instance;
     std::string region;
     Endpoint listen;
-    std::string source;
-    std::vector<DatabaseServer> databases;
-    std::vector<Endpoint> sentinels;
-    std::string master;
+    DatabaseOptions database;
+    CacheOptions cache;
     std::string log;
     std::string release = "unknown";
     Maintenance maintenance = Maintenance::off;
     std::string maintenance_file;
     std::string service_token;  // read from service_token_file; empty if none is asked for
     RateLimits limits;
-    Span write_wait = std::chrono::seconds{2};
-    Span attempt = std::chrono::milliseconds{400};
-    Span connect = std::chrono::milliseconds{300};
 };
 
 // Reads the file and the token file. Every mistake names the key.

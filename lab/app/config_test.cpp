@@ -30,9 +30,9 @@ TEST(Config, HasDefaultsForWhatMayBeAbsent) {
     const auto config = load(complete());
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(config->maintenance, Maintenance::off);
-    EXPECT_EQ(config->write_wait, std::chrono::seconds{2});
+    EXPECT_EQ(config->database.write_limit, std::chrono::seconds{2});
     EXPECT_EQ(config->limits.list, 30);
-    EXPECT_EQ(config->sentinels.front().port, 21380);
+    EXPECT_EQ(config->cache.sentinels.front().port, 21380);
 }
 
 TEST(Config, NamesTheKeyThatIsWrong) {

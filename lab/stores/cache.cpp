@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Span calm_interval = 250ms;
 constexpr Span alarmed_interval = 50ms;
 constexpr Span call_limit = 250ms;  // must exceed a round trip between regions, connecting included
 constexpr std::size_t idle_connections_max = 8;
@@ -39,10 +38,9 @@ bool is_passing(const std::string& error) {
 
 }  // namespace
 
-Cache::Cache(const Config& config)
-    : sentinels_(config.sentinels), name_(config.master), source_(config.source), answers_(config.sentinels.size()) {
+Cache::Cache(CacheOptions options) : options_(std::move(options)), answers_(options_.sentinels.size()) {
     state_.says = "no Sentinel has answered yet";
-    for (std::size_t i = 0; i < sentinels_.size(); ++i)
+    for (std::size_t i = 0; i < options_.sentinels.size(); ++i)
         watchers_.emplace_back([this, i](const std::stop_token& stop) { watch_sentinel(i, stop); });
     watchers_.emplace_back([this](const std::stop_token& stop) { watch_master(stop); });
 }
@@ -54,12 +52,15 @@ Cache::~Cache() {
 
 void Cache::watch_sentinel(std::size_t index, const std::stop_token& stop) {
     const auto ask = [&](std::optional<RedisConnection>& connection) -> Result<Answer> {
-        if (!connection) connection = TRY(RedisConnection::open(sentinels_[index], source_, within(call_limit, stop)));
+        if (!connection)
+            connection =
+                TRY(RedisConnection::open(options_.sentinels[index], options_.source, within(call_limit, stop)));
         // Only the first question answers with the new master before the failover has wholly ended, and only
         // the second tells how new the answer is.
         const auto replies = TRY(connection->pipeline(
-            {{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", name_}, {"SENTINEL", "MASTER", name_}}, within(call_limit, stop)));
-        if (replies[0].items.size() != 2) return Error{Fault::unavailable, "the Sentinel knows no " + name_};
+            {{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", options_.master}, {"SENTINEL", "MASTER", options_.master}},
+            within(call_limit, stop)));
+        if (replies[0].items.size() != 2) return Error{Fault::unavailable, "the Sentinel knows no " + options_.master};
         Answer answer;
         answer.master = TRY(parse_endpoint(replies[0].items[0].text + ":" + replies[0].items[1].text));
         const std::string epoch = field(replies[1], "config-epoch").value_or("0");
@@ -77,7 +78,8 @@ void Cache::watch_sentinel(std::size_t index, const std::stop_token& stop) {
             connection.reset();
         }
         changed_.notify_all();
-        changed_.wait_for(lock, stop, state_.is_usable ? calm_interval : alarmed_interval, [] { return false; });
+        changed_.wait_for(lock, stop, state_.is_usable ? options_.calm_interval : alarmed_interval,
+                          [] { return false; });
     }
 }
 
@@ -96,7 +98,7 @@ void Cache::watch_master(const std::stop_token& stop) {
     const auto ask = [&](const Endpoint& master) -> Result<void> {
         if (connected != master) connection.reset();
         connected = master;
-        if (!connection) connection = TRY(RedisConnection::open(master, source_, within(call_limit, stop)));
+        if (!connection) connection = TRY(RedisConnection::open(master, options_.source, within(call_limit, stop)));
         return check_role(*connection);
     };
     while (!stop.stop_requested()) {
@@ -110,7 +112,7 @@ void Cache::watch_master(const std::stop_token& stop) {
         if (!verdict) connection.reset();
         judge(master, verdict);
         std::unique_lock lock{mutex_};
-        changed_.wait_for(lock, stop, state_.is_usable ? calm_interval : alarmed_interval,
+        changed_.wait_for(lock, stop, state_.is_usable ? options_.calm_interval : alarmed_interval,
                           [&] { return state_.is_usable && named_master() != master; });
     }
 }
@@ -131,7 +133,9 @@ void Cache::suspect(const Endpoint& master, const std::string& why) {
     changed_.notify_all();
 }
 
-Result<std::vector<Reply>> Cache::run(const std::vector<Command>& commands) {
+Result<std::vector<Reply>> Cache::run(const std::vector<Command>& commands, std::optional<Moment> deadline) {
+    Until until = within(call_limit);
+    if (deadline) until.deadline = std::min(until.deadline, *deadline);
     std::unique_ptr<RedisConnection> connection;
     Endpoint master;
     {
@@ -145,14 +149,14 @@ Result<std::vector<Reply>> Cache::run(const std::vector<Command>& commands) {
         }
     }
     if (!connection) {
-        auto opened = RedisConnection::open(master, source_, within(call_limit));
+        auto opened = RedisConnection::open(master, options_.source, until);
         if (!opened) {
             suspect(master, opened.error().message);
             return opened.error().within("redis");
         }
         connection = std::make_unique<RedisConnection>(std::move(*opened));
     }
-    auto replies = connection->pipeline(commands, within(call_limit));
+    auto replies = connection->pipeline(commands, until);
     if (!replies) {
         suspect(master, replies.error().message);
         return Error{Fault::outcome_unknown, "redis: " + replies.error().message};
@@ -165,6 +169,16 @@ Result<std::vector<Reply>> Cache::run(const std::vector<Command>& commands) {
     const std::lock_guard lock{mutex_};
     if (state_.master == master && idle_.size() < idle_connections_max) idle_.push_back(std::move(connection));
     return replies;
+}
+
+bool Cache::await_master(Moment deadline) {
+    std::unique_lock lock{mutex_};
+    while (!state_.is_usable) {
+        const Span left = deadline - SystemClock{}.now();
+        if (left <= 0ms) return false;
+        changed_.wait_for(lock, left);
+    }
+    return true;
 }
 
 CacheState Cache::state() const {

@@ -13,10 +13,18 @@
 #include <vector>
 
 #include "base/result.h"
-#include "config.h"
 #include "resp.h"
 
 namespace kedge::lab {
+
+struct CacheOptions {
+    std::vector<Endpoint> sentinels;
+    std::string master;  // the name under which the Sentinels know the group
+    std::string source;  // the local address to come from; empty for any
+    // How often Sentinels and master are asked while all is well. A client that follows the Sentinels hears of
+    // a new master within this; one that never asks (a very long interval) learns it from errors only.
+    Span calm_interval = std::chrono::milliseconds{250};
+};
 
 struct CacheState {
     std::optional<Endpoint> master;  // that the Sentinels name
@@ -27,12 +35,15 @@ struct CacheState {
 // Any thread may call.
 class Cache {
 public:
-    explicit Cache(const Config& config);
+    explicit Cache(CacheOptions options);
     ~Cache();
 
     // Runs the commands on the master in one round trip. unavailable: no master, nothing was done;
-    // outcome_unknown: contact was lost; refused: a server's error reply, the first one.
-    Result<std::vector<Reply>> run(const std::vector<Command>& commands);
+    // outcome_unknown: contact was lost; refused: a server's error reply, the first one. Takes a quarter of a
+    // second at most, or until `deadline` if that comes first.
+    Result<std::vector<Reply>> run(const std::vector<Command>& commands, std::optional<Moment> deadline = std::nullopt);
+    // Waits until a master is usable; false at the deadline.
+    bool await_master(Moment deadline);
     CacheState state() const;
 
 private:
@@ -46,8 +57,7 @@ private:
     void judge(std::optional<Endpoint> asked, const Result<void>& verdict);
     void suspect(const Endpoint& master, const std::string& why);
 
-    const std::vector<Endpoint> sentinels_;
-    const std::string name_, source_;
+    const CacheOptions options_;
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
     std::vector<std::optional<Answer>> answers_;  // by Sentinel; guarded by mutex_, as all below

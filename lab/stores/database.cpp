@@ -65,12 +65,12 @@ std::string_view to_string(Role role) {
     return "";
 }
 
-Database::Database(const Config& config)
-    : write_limit_(config.write_wait),
-      attempt_limit_(config.attempt),
-      connect_limit_(config.connect),
+Database::Database(const DatabaseOptions& options)
+    : write_limit_(options.write_limit),
+      attempt_limit_(options.attempt_limit),
+      connect_limit_(options.connect_limit),
       permits_(tries_at_once_max) {
-    for (const DatabaseServer& address : config.databases) {
+    for (const DatabaseServer& address : options.servers) {
         auto server = std::make_unique<Server>();
         server->address = {address.region, without_negotiation(address.conninfo)};
         server->state.region = address.region;

@@ -23,10 +23,21 @@
 #include <vector>
 
 #include "base/result.h"
-#include "config.h"
 #include "targets/postgres/connection.h"
 
 namespace kedge::lab {
+
+struct DatabaseServer {
+    std::string region;
+    std::string conninfo;
+};
+
+struct DatabaseOptions {
+    std::vector<DatabaseServer> servers;                  // every one that can become primary
+    Span write_limit = std::chrono::seconds{2};           // how long a write waits for a server that takes it
+    Span attempt_limit = std::chrono::milliseconds{400};  // one try; must exceed the round trip
+    Span connect_limit = std::chrono::milliseconds{300};
+};
 
 enum class Role { unknown, standby, read_only_primary, primary };
 std::string_view to_string(Role role);
@@ -47,7 +58,7 @@ struct DatabaseCounters {
 // Any thread may call.
 class Database {
 public:
-    explicit Database(const Config& config);
+    explicit Database(const DatabaseOptions& options);
     ~Database();
 
     // Runs one transaction of idempotent statements and returns the rows of the last one.
