@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -120,7 +121,9 @@ struct RunOptions {
     Environment environment{};  // added to the clean one
     std::string directory{};    // working directory; empty: /
     std::optional<Login> login{};
-    std::size_t output_bytes_max = 16u << 20;  // of stdout and of stderr each; the rest is read and dropped
+    std::size_t output_bytes_max = 16u << 20;           // of stdout and of stderr each; the rest is read and dropped
+    std::string output_file{};                          // stdout is appended to this file instead of kept
+    std::function<void(std::string_view)> on_errors{};  // what is written to stderr, as it comes
 };
 
 struct RunOutput {

@@ -38,6 +38,20 @@ TEST(Run, CollectsWhatAProgramWritesAndHowItEnds) {
     EXPECT_FALSE(output->truncated);
 }
 
+TEST(Run, SendsLongOutputToAFileAndTellsComplaintsAsTheyCome) {
+    const std::string directory = temporary_directory(), file = directory + "/out";
+    std::string told;
+    const Result<RunOutput> output =
+        run({"sh", "-c", "echo one >&2; echo out; echo two >&2"}, within(20s),
+            {.output_file = file, .on_errors = [&](std::string_view said) { told += said; }});
+    ASSERT_TRUE(output) << output.error().message;
+    EXPECT_EQ(output->out, "");
+    EXPECT_EQ(told, "one\ntwo\n");
+    EXPECT_EQ(output->err, told);
+    EXPECT_EQ(read_file(file).value_or(""), "out\n");
+    EXPECT_TRUE(remove_tree(directory));
+}
+
 TEST(Run, FeedsLongInputWhileItReadsTheOutput) {
     const std::string input(3 << 20, 'x');
     const Result<RunOutput> output = run({"cat"}, within(20s), {.input = input});

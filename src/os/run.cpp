@@ -78,17 +78,24 @@ std::string_view base_name(std::string_view path) {
 Result<RunOutput> run(const Arguments& arguments, const Until& until, const RunOptions& options) {
     const SystemClock clock;
     const Moment start = clock.now();
-    Child child = TRY(Child::spawn(arguments, {.input = options.input.empty() ? Redirect::null() : Redirect::pipe(),
-                                               .output = Redirect::pipe(),
-                                               .errors = Redirect::pipe(),
-                                               .environment = options.environment,
-                                               .directory = options.directory,
-                                               .login = options.login,
-                                               .own_session = false,
-                                               .die_with_parent = true,
-                                               .keep_open = {}}));
+    Child child = TRY(Child::spawn(
+        arguments, {.input = options.input.empty() ? Redirect::null() : Redirect::pipe(),
+                    .output = options.output_file.empty() ? Redirect::pipe() : Redirect::append_to(options.output_file),
+                    .errors = Redirect::pipe(),
+                    .environment = options.environment,
+                    .directory = options.directory,
+                    .login = options.login,
+                    .own_session = false,
+                    .die_with_parent = true,
+                    .keep_open = {}}));
     RunOutput result;
     std::string_view rest = options.input;
+    const auto drain_errors = [&] {
+        const std::size_t before = result.err.size();
+        drain(child.errors(), result.err, options.output_bytes_max, result.truncated);
+        if (options.on_errors && result.err.size() > before)
+            options.on_errors(std::string_view{result.err}.substr(before));
+    };
     while (!child.wait(start)) {
         const Span left = until.deadline - clock.now();
         const bool stopped = until.stop.stop_requested();
@@ -105,12 +112,12 @@ Result<RunOutput> run(const Arguments& arguments, const Until& until, const RunO
         poll(waits.data(), waits.size(),
              static_cast<int>(std::clamp<std::int64_t>(std::chrono::ceil<milliseconds>(slice).count(), 0, 60'000)));
         if (waits[1].revents != 0) drain(child.output(), result.out, options.output_bytes_max, result.truncated);
-        if (waits[2].revents != 0) drain(child.errors(), result.err, options.output_bytes_max, result.truncated);
+        if (waits[2].revents != 0) drain_errors();
         if (waits[3].revents != 0) feed(child.input(), rest);
     }
     // What it wrote before it ended lies in the pipes; whoever still holds them open is not waited for.
     if (child.output().is_open()) drain(child.output(), result.out, options.output_bytes_max, result.truncated);
-    if (child.errors().is_open()) drain(child.errors(), result.err, options.output_bytes_max, result.truncated);
+    if (child.errors().is_open()) drain_errors();
     result.exit = child.kill_and_reap();
     result.took = clock.now() - start;
     return result;
