@@ -51,7 +51,7 @@ struct DatabaseLook {
     std::optional<std::string> synchronous_standby_names;
     Truth archiving = Truth::unknown;   // primary: archiver on and its last attempt succeeded
     std::vector<StandbyLink> standbys;  // primary: who streams from it
-    std::optional<std::string> rejoin;  // progress in words of a rejoin that is running here
+    std::optional<std::string> rejoin;  // progress in words of a rejoin that is running here; if it failed: `says`
 };
 
 // Proof from outside the server that it cannot write (fence raised), or that the fence is down.
@@ -96,7 +96,8 @@ public:
     virtual Result<void> shut_down(const std::string& region, Moment deadline) = 0;
     // Starts a stopped server as it is configured: what takes a shut-down back. refused while its fence is up.
     virtual Result<void> start(const std::string& region, Moment deadline) = 0;
-    // The position of the shutdown checkpoint of a cleanly stopped server; nothing if it is not one.
+    // Where the shutdown checkpoint of a cleanly stopped server ends: a standby that has received up to there has
+    // everything. Nothing if it is no such server.
     virtual Result<std::optional<Lsn>> stopped_at(const std::string& region, Moment deadline) = 0;
 
     // The site's own fence, reached otherwise than the server itself.
