@@ -113,14 +113,15 @@ Connection::Connection(pg_conn* connection) : connection_(connection) {
 
 Connection::~Connection() = default;
 
-Connection::Opened Connection::open(const std::string& conninfo, const std::string& database, Moment deadline) {
+Connection::Opened Connection::open(const ServerAccess& access, Moment deadline) {
     const Moment start = SystemClock{}.now();
-    std::vector<const char*> keywords{"dbname"}, values{conninfo.c_str()};  // the first dbname may be a conninfo
+    std::vector<const char*> keywords{"dbname"}, values{access.conninfo.c_str()};  // the first dbname may be a conninfo
     const auto add = [&](const char* keyword, const char* value) {
         keywords.push_back(keyword);
         values.push_back(value);
     };
-    if (!database.empty()) add("dbname", database.c_str());
+    if (!access.database.empty()) add("dbname", access.database.c_str());
+    if (!access.password.empty()) add("password", access.password.c_str());
     add("application_name", "kedge");
     add("keepalives_idle", "5");
     add("keepalives_interval", "5");
@@ -223,10 +224,11 @@ Exchange Connection::exchange(const std::vector<Transaction>& transactions, Mome
                                  values.data(), nullptr, nullptr, 0) == 1;
     };
     exchange.sent = true;
-    bool first = true;
-    for (const Transaction& transaction : transactions) {
-        bool sent = !first || send("SELECT set_config('statement_timeout', $1, false)", {limit});
-        first = false;
+    // A transaction of its own, since some commands (ALTER SYSTEM) want to be alone in theirs.
+    std::vector<Transaction> all{{{"SELECT set_config('statement_timeout', $1, false)", {limit}}}};
+    all.insert(all.end(), transactions.begin(), transactions.end());
+    for (const Transaction& transaction : all) {
+        bool sent = true;
         for (const Statement& statement : transaction) sent = sent && send(statement.sql, statement.parameters);
         if (!sent || PQpipelineSync(connection_.get()) != 1) {
             exchange.lost = lost("sending");
@@ -234,11 +236,12 @@ Exchange Connection::exchange(const std::vector<Transaction>& transactions, Mome
         }
     }
     exchange.lost = flush(deadline);
+    TransactionAnswer of_limit;
+    if (!exchange.lost) exchange.lost = read_transaction(of_limit, deadline);
     for (TransactionAnswer& answer : exchange.answers) {
         if (exchange.lost) break;
         exchange.lost = read_transaction(answer, deadline);
     }
-    if (auto& rows = exchange.answers.front().rows; !rows.empty()) rows.erase(rows.begin());  // of set_config
     return exchange;
 }
 
@@ -260,12 +263,19 @@ Result<void> check_conninfo(const std::string& conninfo, const std::string& what
     return {};
 }
 
-std::string peer_of(const std::string& conninfo) {
-    const Options options = parse(conninfo);
-    std::string host = value_of(options, "host");
-    if (host.empty()) host = value_of(options, "hostaddr");
-    const std::string port = value_of(options, "port");
-    return fmt::format("{}:{}", host, port.empty() ? "5432" : port);
+std::string user_of(const std::string& conninfo) {
+    if (std::string named = value_of(parse(conninfo), "user"); !named.empty()) return named;
+    const Options defaults{PQconndefaults()};
+    return value_of(defaults, "user");
+}
+
+std::string escaped_for_passfile(const std::string& password) {
+    std::string escaped;
+    for (const char c : password) {
+        if (c == ':' || c == '\\') escaped += '\\';
+        escaped += c;
+    }
+    return escaped;
 }
 
 std::string with_keyword(const std::string& conninfo, const std::string& keyword, const std::string& value) {

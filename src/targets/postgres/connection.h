@@ -53,6 +53,13 @@ struct Exchange {
     bool sent = false;  // whether the server may have got anything
 };
 
+// How libpq gets in.
+struct ServerAccess {
+    std::string conninfo;
+    std::string password{};  // empty: libpq's own ways (a password file, a certificate, trust)
+    std::string database{};  // instead of the conninfo's; empty: that
+};
+
 class Connection {
 public:
     struct Opened {
@@ -60,8 +67,7 @@ public:
         LostContact lost;
     };
 
-    // `conninfo` as libpq takes it; `database` replaces its dbname unless empty.
-    static Opened open(const std::string& conninfo, const std::string& database, Moment deadline);
+    static Opened open(const ServerAccess& access, Moment deadline);
 
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -92,8 +98,10 @@ private:
 // A conninfo that can stand in a file or in the arguments of a program: it parses and holds no password.
 // invalid_input with `what` (the name of the setting) otherwise.
 Result<void> check_conninfo(const std::string& conninfo, const std::string& what);
-// "127.0.11.110:21432" or the socket directory: how messages call the server.
-std::string peer_of(const std::string& conninfo);
+// The user that `conninfo` names, or that libpq would take.
+std::string user_of(const std::string& conninfo);
+// A password as a field of a password file (PostgreSQL manual, 34.16).
+std::string escaped_for_passfile(const std::string& password);
 // `conninfo` with `keyword` set to `value`.
 std::string with_keyword(const std::string& conninfo, const std::string& keyword, const std::string& value);
 

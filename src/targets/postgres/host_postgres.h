@@ -9,26 +9,9 @@
 #include <string>
 
 #include "targets/database.h"
-#include "targets/postgres/fence_command.h"
-#include "targets/postgres/server.h"
-#include "targets/postgres/server_host.h"
+#include "targets/postgres/host_server.h"
 
 namespace kedge {
-
-// How one copy is reached. Commands are programs with arguments, never a line for a shell.
-struct HostSite {
-    std::string connection;  // conninfo of the role with pg_monitor and the right to promote, from where Kedge runs
-    ServerHostSettings host;
-    FenceCommands fence;  // run where Kedge runs
-    // Run on the server's machine. Empty: pg_ctl does it. `running` answers 0 = yes, 1 or 3 = no.
-    struct ServerCommands {
-        Arguments start, stop, running;
-    } server;
-    std::string replication;  // conninfo by which the other sites stream from this one; its user may replicate
-    // conninfo by which pg_rewind at another site reads this one; a superuser, or granted what pg_rewind needs.
-    // Empty: `replication`.
-    std::string rewind_source;
-};
 
 struct HostPostgresSettings {
     std::string name;  // the target's name: what errors call it

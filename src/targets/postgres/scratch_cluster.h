@@ -67,8 +67,9 @@ public:
     bool is_running() const;
     std::string log() const;
 
-    // One statement as superuser in database `postgres`: the first column of the first row, or "". Stops the process
-    // when it fails.
+    // One statement as superuser in database `postgres`: the first column of the first row, or "".
+    Result<std::string> ask(const std::string& statement) const;
+    // The same; stops the process when it fails.
     std::string sql(const std::string& statement) const;
     // Waits until `statement` answers `expected`; false after ten seconds.
     bool await(const std::string& statement, const std::string& expected) const;

@@ -41,11 +41,8 @@ bool is_any(std::string_view state, const auto& states) {
 
 }  // namespace
 
-PostgresServer::PostgresServer(std::string name, std::string conninfo, std::string database, std::string probe_schema)
-    : name_(std::move(name)),
-      conninfo_(std::move(conninfo)),
-      database_(std::move(database)),
-      schema_(std::move(probe_schema)) {}
+PostgresServer::PostgresServer(std::string name, ServerAccess access, std::string probe_schema)
+    : name_(std::move(name)), access_(std::move(access)), schema_(std::move(probe_schema)) {}
 
 std::unique_ptr<Connection> PostgresServer::take_idle() {
     const std::lock_guard lock{mutex_};
@@ -75,7 +72,7 @@ Exchange PostgresServer::exchange(const std::vector<Transaction>& transactions, 
         }
         if (exchange.lost->reachable == Truth::unknown || repeat == Repeat::never) return exchange;
     }
-    Connection::Opened opened = Connection::open(conninfo_, database_, deadline);
+    Connection::Opened opened = Connection::open(access_, deadline);
     if (!opened.connection) {
         Exchange nothing;
         nothing.answers.resize(transactions.size());

@@ -16,8 +16,8 @@ namespace kedge {
 
 class PostgresServer {
 public:
-    // `name` is what errors call it. `database` holds the probe's tables in `probe_schema`, a plain lower-case name.
-    PostgresServer(std::string name, std::string conninfo, std::string database, std::string probe_schema);
+    // `name` is what errors call it. The database holds the probe's tables in `probe_schema`, a plain lower-case name.
+    PostgresServer(std::string name, ServerAccess access, std::string probe_schema);
 
     // One round trip. Never an error: what could not be seen is unknown, and `says` tells why.
     DatabaseLook look(Moment deadline);
@@ -36,8 +36,6 @@ public:
     // What the server answers to `statement`, in a transaction of its own.
     Result<Rows> ask(const Statement& statement, Moment deadline);
 
-    const std::string& conninfo() const { return conninfo_; }
-
 private:
     enum class Repeat { safe, never };
 
@@ -54,7 +52,9 @@ private:
     Result<Answers> write_probe(const std::vector<Transaction>& transactions, Moment deadline);
     Result<void> create_probe(Moment deadline);
 
-    const std::string name_, conninfo_, database_, schema_;
+    const std::string name_;
+    const ServerAccess access_;
+    const std::string schema_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<Connection>> idle_;  // guarded by mutex_
 };

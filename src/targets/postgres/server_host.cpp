@@ -1,7 +1,6 @@
 #include "targets/postgres/server_host.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -106,6 +105,13 @@ Result<RunOutput> ServerHost::run_or_fail(const Arguments& arguments, const Unti
     return Error{fault, fmt::format("{}: {}: {}", name_, base_name(arguments.front()), complaint(output))};
 }
 
+Result<void> ServerHost::remove_behind(const std::string& path) const {
+    Child child = TRY(Child::spawn(command_there({"rm", "-rf", "--one-file-system", "--", path}),
+                                   {.login = TRY(login()), .own_session = true, .die_with_parent = false}));
+    child.release();
+    return {};
+}
+
 Result<bool> ServerHost::exists(const std::string& path, const Until& until) const {
     const auto output = TRY(run({"test", "-e", path}, until));
     if (output.exit == Exit{0, 0}) return true;
@@ -120,12 +126,10 @@ Result<std::string> ServerHost::read(const std::string& path, const Until& until
 
 Result<void> ServerHost::write(const std::string& path, std::string_view content, const Until& until) const {
     const std::string beside = path + ".new";
-    // dd, since it can sync what it wrote; an empty input would be no input at all.
-    if (content.empty())
-        TRY(run_or_fail({"truncate", "-s", "0", "--", beside}, until));
-    else
-        TRY(run_or_fail({"dd", "of=" + beside, "conv=fsync", "status=none"}, until, {.input = std::string{content}}));
-    TRY(run_or_fail({"chmod", "600", "--", beside}, until));
+    TRY(run_or_fail({"install", "-m", "600", "/dev/null", beside}, until));
+    if (!content.empty())  // dd, since it can sync what it wrote
+        TRY(run_or_fail({"dd", "of=" + beside, "conv=fsync,notrunc", "status=none"}, until,
+                        {.input = std::string{content}}));
     TRY(run_or_fail({"mv", "-fT", "--", beside, path}, until));
     TRY(run_or_fail({"sync", "--", directory_of(path)}, until));
     return {};

@@ -39,15 +39,15 @@ public:
     // As `run`, but an exit other than 0 is `fault` with what the program said.
     Result<RunOutput> run_or_fail(const Arguments& arguments, const Until& until, RunOptions options = {},
                                   Fault fault = Fault::unavailable) const;
-    // What `arguments` must become for somebody else to start it there, ssh included.
-    Arguments command_there(const Arguments& arguments) const;
+    // Starts the removal of a directory and does not wait for it: it goes on when Kedge ends.
+    Result<void> remove_behind(const std::string& path) const;
     // The login that `run` uses; nothing: our own.
     Result<std::optional<Login>> login() const;
 
     // Files there, by absolute path. not_found from `read` for one that is not there.
     Result<bool> exists(const std::string& path, const Until& until) const;
     Result<std::string> read(const std::string& path, const Until& until) const;
-    // Whole or not at all: written beside, synced, renamed.
+    // Whole or not at all: written beside with mode 0600, synced, renamed.
     Result<void> write(const std::string& path, std::string_view content, const Until& until) const;
     // Fails if there is something at `to`.
     Result<void> rename(const std::string& from, const std::string& to, const Until& until) const;
@@ -57,6 +57,9 @@ public:
     Result<std::vector<std::string>> list(const std::string& directory, const Until& until) const;
 
 private:
+    // What `arguments` must become to be run there: themselves, or a call of ssh.
+    Arguments command_there(const Arguments& arguments) const;
+
     const std::string name_;
     const ServerHostSettings settings_;
     mutable std::mutex mutex_;
