@@ -1,0 +1,24 @@
+#include "cli/context.h"
+
+namespace kedge {
+
+std::optional<std::string> Context::variable(const std::string& name) const {
+    const auto found = around_.environment.find(name);
+    if (found == around_.environment.end() || found->second.empty()) return std::nullopt;
+    return found->second;
+}
+
+bool Context::may_ask() const {
+    return around_.in_is_terminal && around_.errors_is_terminal && !global_.no_input && !variable("KEDGE_NO_INPUT");
+}
+
+Result<std::string> Context::ask(std::string_view question) {
+    if (!may_ask()) return Error{Fault::refused, "nobody can be asked here"};
+    console_.flush();
+    around_.errors << question << ' ' << std::flush;
+    std::string answer;
+    if (!std::getline(around_.in, answer)) return Error{Fault::refused, "no answer was given"};
+    return answer;
+}
+
+}  // namespace kedge
