@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "lab/breaker.h"
 #include "lab/lab.h"
 #include "lab/modes.h"
 
 namespace kedge::lab {
 namespace {
 
+using kedge::within;
 using namespace std::chrono_literals;
 using Words = std::vector<std::string>;
 
@@ -49,10 +51,34 @@ int show(const Lab& lab) {
         std::string barred;
         for (const std::string& reason : line.component.barred) barred += " barred: " + reason;
         fmt::print("{:<20} {:<14} {:<9} {:>3} processes  {:<20} {:<20} {}{}\n", line.component.name,
-                   to_string(line.component.phase), line.role, line.component.processes, to_string(line.direct),
+                   to_string(line.component.phase), line.role, line.component.processes,
+                   line.direct.port == 0 ? "" : to_string(line.direct),
                    line.announced.port == 0 ? "" : to_string(line.announced), line.component.exit, barred);
     }
     for (const auto& [name, detail] : status->faults.items()) fmt::print("fault: {} {}\n", name, dump(detail));
+    return 0;
+}
+
+int inject(const Lab& lab, const Words& words) {
+    const Result<LabFault> fault = parse_lab_fault(words);
+    if (!fault) return complain(fault.error());
+    const Result<FaultReport> report = Breaker(lab).inject(*fault, within(30s));
+    if (!report) return complain(report.error());
+    fmt::print("{} {}: {}\n", to_string(report->at), report->name, report->sentence);
+    return 0;
+}
+
+int heal(const Lab& lab, const Words& words) {
+    Result<std::vector<std::string>> sentences = std::vector<std::string>{};
+    if (words == Words{"all"}) {
+        sentences = Breaker(lab).heal_all(within(60s));
+    } else {
+        const Result<LabFault> fault = parse_lab_fault(words);
+        if (!fault) return complain(fault.error());
+        sentences = Breaker(lab).heal(*fault, within(60s));
+    }
+    if (!sentences) return complain(sentences.error());
+    for (const std::string& sentence : *sentences) fmt::print("{}\n", sentence);
     return 0;
 }
 
@@ -62,7 +88,11 @@ int run(const Words& words) {
     if (words == Words{"up"}) return up(*lab);
     if (words == Words{"down"}) return down(*lab);
     if (words == Words{"status"}) return show(*lab);
-    return complain({Fault::invalid_input, "usage: kedge-lab up|down|status"});
+    if (words.size() > 1 && words.front() == "break") return inject(*lab, {words.begin() + 1, words.end()});
+    if (words.size() > 1 && words.front() == "heal") return heal(*lab, {words.begin() + 1, words.end()});
+    for (const FaultForm& form : fault_forms())
+        fmt::print(stderr, "  break {:<50} {}\n", fmt::format("{} {}", form.name, form.arguments), form.meaning);
+    return complain({Fault::invalid_input, "usage: kedge-lab up|down|status|break FAULT...|heal FAULT...|heal all"});
 }
 
 }  // namespace

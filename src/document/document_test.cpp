@@ -236,7 +236,7 @@ TEST(Document, ChoosesTheCaseOfAVariantByItsTags) {
     EXPECT_EQ(lines("{kind: database, driver: host, master: a}"),
               (Lines{"f:1:1: target lacks `data`", "f:1:32: target has no field `master`; known: kind, driver, data"}));
     EXPECT_EQ(lines("{kind: cache, driver: patroni}"),
-              (Lines{"f:1:23: target `cache` has no driver `patroni`; known: sentinel"}));
+              (Lines{"f:1:23: `cache` has no driver `patroni`; known: sentinel"}));
     EXPECT_EQ(lines("{kind: cach, driver: x}"),
               (Lines{"f:1:8: expected one of database, cache, found `cach`; did you mean `cache`?",
                      "f:1:22: expected one of host, patroni, sentinel, found `x`"}));

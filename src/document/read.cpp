@@ -260,10 +260,9 @@ private:
         for (const Case& one : shape.cases)
             if (std::equal(values.begin(), values.end() - 1, one.values.begin())) known.push_back(one.values.back());
         const Node* last = node.find(shape.tags.back());
-        mistakes_.add(
-            last != nullptr ? last->place : node.place,
-            fmt::format("{} `{}` has no {} `{}`", shape.title, values.front(), shape.tags.back(), values.back()),
-            suggestion(values.back(), known));
+        mistakes_.add(last != nullptr ? last->place : node.place,
+                      fmt::format("`{}` has no {} `{}`", values.front(), shape.tags.back(), values.back()),
+                      suggestion(values.back(), known));
     }
 
     Json read_any(const Node& node, const std::string& pointer) {

@@ -56,7 +56,8 @@ Json variant(const Shape& shape) {
 
 Json of(const Shape& shape) {
     switch (shape.kind) {
-        case ShapeKind::text: return Json{{"type", "string"}, {"minLength", 1}};
+        // An editor types a plain scalar by its looks; for us it is the text that stands there.
+        case ShapeKind::text: return Json{{"type", {"string", "number", "boolean"}}};
         case ShapeKind::name: return Json{{"type", "string"}, {"pattern", "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"}};
         case ShapeKind::integer: return Json{{"type", "integer"}, {"minimum", shape.least}, {"maximum", shape.most}};
         case ShapeKind::number: return Json{{"type", "number"}};

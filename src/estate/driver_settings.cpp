@@ -45,8 +45,8 @@ Shape cache_limits() {
          optional("min-replicas-max-lag", shape::span(),
                   "`min-replicas-max-lag`, where `min-replicas-to-write` is at least 1: bounds what an isolated "
                   "master still accepts"),
-         optional("fsync-every", shape::span(), "time between two syncs of the append-only file"),
-         optional("snapshot-every", shape::span(), "time between two snapshots, where there is no such file")});
+         optional("snapshot-every", shape::span(), "time between two snapshots that are kept elsewhere"),
+         optional("restore", shape::span(), "from a snapshot to a master that takes writes, as last measured")});
 }
 
 Shape application_limits() {
@@ -63,7 +63,9 @@ Shape traffic_limits() {
 }
 
 Shape store_limits() {
-    return shape::record("limits of a store", {optional("read", shape::span(), "until the first byte of an object")});
+    return shape::record("limits of a store",
+                         {optional("read", shape::span(), "until an object can be read, cold storage counted in"),
+                          optional("copied-every", shape::span(), "the longest that an object has no copy elsewhere")});
 }
 
 Shape fence() {

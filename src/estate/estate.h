@@ -41,7 +41,8 @@ public:
     std::vector<std::string> texts(std::string_view key) const;  // a list of texts; empty if absent
     Settings section(std::string_view key) const;                // a nested map; empty if absent
     std::vector<Settings> sections(std::string_view key) const;  // a list of maps; empty if absent
-    const Json& json() const { return json_; }
+    const Json& json() const& { return json_; }
+    Json json() && { return std::move(json_); }  // of a temporary: a reference would outlive it
 
 private:
     Json json_;

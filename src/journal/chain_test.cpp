@@ -49,7 +49,7 @@ TEST(Chain, EveryFieldChangesTheDigest) {
 TEST(Chain, WalksOnlyAWholeChain) {
     const std::string digest = entry_digest(entry(), "");
     const std::string body = dump(entry().body);
-    const Link link{1, "r-1", 1, "run.started", entry().time, body};
+    const ChainLink link{1, "r-1", 1, "run.started", entry().time, body};
     ChainWalk walk;
     EXPECT_TRUE(walk.step(link, digest));
     EXPECT_EQ(walk.head(), digest);

@@ -51,7 +51,7 @@ Result<void> Builder::build(const Until& until) {
     postgres_ = TRY(postgres_programs());
     TRY(write_secrets());
     TRY(write_configuration());
-    TRY(start_supervisor(layout_.root));
+    TRY(start_supervisor(layout_.root, layout_.own_program()));
     TRY(define_all(until));
     TRY(start_relay(until));
     TRY(side_by_side([&] { return start_databases(until); }, [&] { return start_the_rest(until); }));

@@ -32,7 +32,7 @@ void leave_terminal(const std::string& directory) {
 }
 
 // In the child: serves, and tells through `report` that it does ("ok") or why it cannot.
-void serve(const std::string& directory, Descriptor report) {
+void serve(const std::string& directory, const std::string& own_program, Descriptor report) {
     leave_terminal(directory);
     const auto tell = [&](const Json& answer) {
         const std::string line = dump(answer);
@@ -41,7 +41,7 @@ void serve(const std::string& directory, Descriptor report) {
     };
     const Result<FileLock> lock = FileLock::acquire(directory + "/supervisor.lock");
     if (!lock) return tell(to_json(lock.error()));
-    Result<std::unique_ptr<Supervisor>> supervisor = Supervisor::open(directory);
+    Result<std::unique_ptr<Supervisor>> supervisor = Supervisor::open(directory, own_program);
     if (!supervisor) return tell(to_json(supervisor.error()));
     tell({{"ok", true}});
     (*supervisor)->run();
@@ -49,7 +49,7 @@ void serve(const std::string& directory, Descriptor report) {
 
 }  // namespace
 
-Result<void> start_supervisor(const std::string& directory) {
+Result<void> start_supervisor(const std::string& directory, const std::string& own_program) {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
         return Error{Fault::unavailable, fmt::format("supervisor: cannot make a pipe: {}", std::strerror(errno))};
@@ -58,7 +58,7 @@ Result<void> start_supervisor(const std::string& directory) {
     const pid_t pid = fork();
     if (pid < 0) return Error{Fault::unavailable, fmt::format("supervisor: cannot fork: {}", std::strerror(errno))};
     if (pid == 0) {
-        serve(directory, std::move(theirs));
+        serve(directory, own_program, std::move(theirs));
         _exit(0);
     }
     theirs.close();

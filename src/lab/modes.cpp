@@ -13,6 +13,7 @@
 #include "lab/archive.h"
 #include "lab/builder.h"
 #include "lab/relay.h"
+#include "lab/slow_disk.h"
 #include "os/files.h"
 
 namespace kedge::lab {
@@ -115,20 +116,28 @@ int control(Words words) {
     return outcome(Error{Fault::invalid_input, fmt::format("no verb '{}'", verb)}, {});
 }
 
+int execute(Words words) {
+    return complain(execute_under_watch(std::stoi(words[0]), {words.begin() + 1, words.end()}));
+}
+
+constexpr std::size_t any_number = 0;
 struct Mode {
     std::string_view name;
     std::size_t words;
     int (*run)(Words);
 };
-constexpr std::array modes = {Mode{"lab-build", 1, build}, Mode{"lab-relay", 1, relay}, Mode{"lab-archive", 4, archive},
-                              Mode{"lab-restore", 4, restore}, Mode{"lab-control", 3, control}};
+constexpr std::array modes = {Mode{"lab-build", 1, build},     Mode{"lab-relay", 1, relay},
+                              Mode{"lab-archive", 4, archive}, Mode{"lab-restore", 4, restore},
+                              Mode{"lab-control", 3, control}, Mode{"lab-exec", any_number, execute}};
 
 }  // namespace
 
 std::optional<int> run_mode(int argc, const char* const* argv) {
     const std::vector<std::string> words(argv + 1, argv + std::max(argc, 1));
     for (const Mode& mode : modes)
-        if (words.size() == mode.words + 1 && words.front() == mode.name) return mode.run(Words(words).subspan(1));
+        if (words.size() > 1 && words.front() == mode.name &&
+            (mode.words == any_number || words.size() == mode.words + 1))
+            return mode.run(Words(words).subspan(1));
     return std::nullopt;
 }
 

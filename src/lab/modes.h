@@ -4,6 +4,7 @@
 //   lab-relay DIRECTORY                      the network between the sites
 //   lab-archive DIRECTORY SITE PATH NAME     archive command of PostgreSQL
 //   lab-restore DIRECTORY SITE NAME PATH     restore command of PostgreSQL
+//   lab-exec FD PROGRAM ARGUMENTS...         becomes the program, its syncs told to the supervisor (slow_disk.h)
 //   lab-control DIRECTORY VERB COMPONENT     asks the supervisor: start, stop, running, fence, unfence, fenced
 #pragma once
 

@@ -35,10 +35,12 @@ Exit exit_of(const siginfo_t& info) {
 
 }  // namespace
 
-Result<std::unique_ptr<Supervisor>> Supervisor::open(const std::string& directory) {
+Result<std::unique_ptr<Supervisor>> Supervisor::open(const std::string& directory, const std::string& own_program) {
     std::unique_ptr<Supervisor> supervisor(new Supervisor(directory, TRY(EventLoop::open())));
     Supervisor* const raw = supervisor.get();
+    supervisor->own_program_ = own_program;
     TRY(supervisor->watch_children());
+    supervisor->disk_ = TRY(SlowDisk::start());  // its thread inherits the blocked SIGCHLD
     supervisor->service_ =
         TRY(LineService::open(supervisor->loop_, directory + "/supervisor.sock",
                               [raw](const Json& request, const Reply& reply) { raw->handle(request, reply); }));
@@ -120,6 +122,7 @@ void Supervisor::handle(const Json& request, const Reply& reply) {
     if (verb == "continue") return pause(component, SIGCONT, reply);
     if (verb == "fence") return fence(component, deadline, reply);
     if (verb == "fence-status") return look_at_fence(component, reply);
+    if (verb == "slow-disk") return slow_disk(component, request, reply);
     if (verb == "bar" && !reason.empty()) return change_bar(component, reason, true, reply);
     if (verb == "unbar" && !reason.empty()) return change_bar(component, reason, false, reply);
     reply(Error{Fault::invalid_input, fmt::format("supervisor: cannot do '{}'", verb)});
@@ -137,6 +140,23 @@ void Supervisor::define(const Json& request, const Reply& reply) {
     reply(Json::object());
 }
 
+Result<Child> Supervisor::spawn(const Component& component) {
+    const ComponentSpec& spec = component.spec;
+    Environment environment = spec.environment;
+    environment.push_back(fmt::format("{}={}", marker_name, marker_of(directory_, spec.name)));
+    const Redirect log = Redirect::append_to(spec.directory + "/output.log");
+    SlowDisk::Prepared prepared = TRY(SlowDisk::prepare(own_program_, spec.arguments));
+    Child child = TRY(Child::spawn(prepared.arguments, {.output = log,
+                                                        .errors = log,
+                                                        .environment = environment,
+                                                        .directory = spec.directory,
+                                                        .own_session = true,
+                                                        .keep_open = {prepared.theirs.get()}}));
+    prepared.theirs.close();  // so that a process that ends before it has told its listener is noticed
+    disk_->adopt(spec.name, prepared.ours);
+    return child;
+}
+
 void Supervisor::start(Component& component, const Reply& reply) {
     const std::string& name = component.spec.name;
     for (const auto& [reason, since] : component.barred)
@@ -148,14 +168,7 @@ void Supervisor::start(Component& component, const Reply& reply) {
     if (const auto left = belonging(*all, component.traces(directory_)); !left.empty())
         return reply(Error{Fault::conflict, fmt::format("{}: process {} of it runs", name, left.front().id.pid)});
 
-    Environment environment = component.spec.environment;
-    environment.push_back(fmt::format("{}={}", marker_name, marker_of(directory_, name)));
-    const std::string log = component.spec.directory + "/output.log";
-    Result<Child> child = Child::spawn(component.spec.arguments, {.output = Redirect::append_to(log),
-                                                                  .errors = Redirect::append_to(log),
-                                                                  .environment = environment,
-                                                                  .directory = component.spec.directory,
-                                                                  .own_session = true});
+    Result<Child> child = spawn(component);
     if (!child) return reply(std::move(child).within(name).error());
     const Result<ProcessId> id = identify(child->pid());
     check(id.has_value(), "a child that nobody has reaped has a start time");
@@ -276,6 +289,14 @@ void Supervisor::look_at_fence(Component& component, const Reply& reply) {
     if (!left.empty()) return answer(Truth::no, fmt::format("process {} of {} runs", left.front().id.pid, name));
     answer(Truth::yes,
            fmt::format("no process of {} is left, and none may start since {}", name, to_string(fence->second)));
+}
+
+void Supervisor::slow_disk(Component& component, const Json& request, const Reply& reply) {
+    const Result<Span> delay = parse_span(get_string(request, "delay").value_or(""));
+    if (!delay) return reply(delay.error());
+    const Result<void> set = disk_->set_delay(component.spec.name, *delay);
+    if (!set) return reply(set.error());
+    reply(Json::object());
 }
 
 void Supervisor::note_fault(const Json& request, bool forget, const Reply& reply) {

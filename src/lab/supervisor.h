@@ -6,7 +6,7 @@
 // starting until the fence is lowered; all of that survives in `state.json` for whoever cleans up after us.
 //
 // Requests (see SupervisorClient): define, start, stop, kill, kill-site, pause, continue, bar, unbar, fence,
-// fence-status, note-fault, forget-fault, status, shutdown.
+// fence-status, slow-disk, note-fault, forget-fault, status, shutdown.
 #pragma once
 
 #include <map>
@@ -16,6 +16,7 @@
 #include "lab/component.h"
 #include "lab/departure.h"
 #include "lab/line_service.h"
+#include "lab/slow_disk.h"
 
 namespace kedge::lab {
 
@@ -23,8 +24,9 @@ inline constexpr std::string_view fence_bar = "fence";
 
 class Supervisor {
 public:
-    // Listens at `directory`/supervisor.sock and becomes the one to whom orphans of its children pass.
-    static Result<std::unique_ptr<Supervisor>> open(const std::string& directory);
+    // Listens at `directory`/supervisor.sock and becomes the one to whom orphans of its children pass. `own_program`
+    // understands the mode lab-exec (see modes.h).
+    static Result<std::unique_ptr<Supervisor>> open(const std::string& directory, const std::string& own_program);
     // Works until it is asked to shut down; then everything has been killed and is gone.
     void run() { loop_.run(); }
 
@@ -33,6 +35,7 @@ private:
     using Answer = std::function<Result<Json>(const Departure::Outcome&)>;
 
     Supervisor(std::string directory, EventLoop loop) : directory_(std::move(directory)), loop_(std::move(loop)) {}
+    Result<Child> spawn(const Component& component);
     Result<void> watch_children();
     void reap();
     void note_end(ProcessId id, Exit exit);
@@ -46,6 +49,7 @@ private:
     void change_bar(Component& component, const std::string& reason, bool raise, const Reply& reply);
     void fence(Component& component, Moment deadline, const Reply& reply);
     void look_at_fence(Component& component, const Reply& reply);
+    void slow_disk(Component& component, const Json& request, const Reply& reply);
     void note_fault(const Json& request, bool forget, const Reply& reply);
     void status(const Reply& reply);
     void shut_down(Moment deadline, const Reply& reply);
@@ -65,10 +69,12 @@ private:
     std::uint64_t next_departure_ = 1;
     Descriptor child_signal_;
     std::unique_ptr<LineService> service_;
+    std::unique_ptr<SlowDisk> disk_;
+    std::string own_program_;
 };
 
-// Runs a supervisor for `directory` in the background and returns once it can be spoken to: to be called by a process
-// of its own, which may end afterwards. conflict if one is running there.
-Result<void> start_supervisor(const std::string& directory);
+// Runs a supervisor for `directory` in the background and returns once it can be spoken to; the caller must have no
+// other thread. conflict if one is running there.
+Result<void> start_supervisor(const std::string& directory, const std::string& own_program);
 
 }  // namespace kedge::lab

@@ -106,6 +106,11 @@ Result<FenceReport> SupervisorClient::look_at_fence(const std::string& component
     return fence_report(TRY(ask_for("fence-status", component, until)));
 }
 
+Result<void> SupervisorClient::slow_disk(const std::string& component, Span delay, const Until& until) const {
+    TRY(ask_for({{"do", "slow-disk"}, {"components", Json::array({component})}, {"delay", to_string(delay)}}, until));
+    return {};
+}
+
 Result<void> SupervisorClient::note_fault(const std::string& name, const Json& detail, const Until& until) const {
     TRY(ask_for({{"do", "note-fault"}, {"fault", name}, {"detail", detail}}, until));
     return {};

@@ -61,6 +61,9 @@ public:
     // yes only if it is barred by a fence and none of its processes is there now.
     Result<FenceReport> look_at_fence(const std::string& component, const Until& until) const;
 
+    // How much longer each sync to disk of the component takes (see slow_disk.h); zero ends it.
+    Result<void> slow_disk(const std::string& component, Span delay, const Until& until) const;
+
     Result<void> note_fault(const std::string& name, const Json& detail, const Until& until) const;
     Result<void> forget_fault(const std::string& name, const Until& until) const;
     Result<SupervisorStatus> status(const Until& until) const;
