@@ -156,7 +156,7 @@ Result<void> Breaker::shape_network(const std::vector<LabFault>& faults, const U
         if (is_open(network, region, Site::outside))
             unlink(barrier.c_str());
         else
-            TRY(write_file_atomically(barrier, "", 0644));
+            TRY(write_file_atomically(barrier, "", 0644, Durability::after_process_death));
     }
     return {};
 }

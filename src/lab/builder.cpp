@@ -74,7 +74,8 @@ Result<void> Builder::write_configuration() {
         const std::string directory = layout_.of(component);
         TRY(make_directories(directory));
         const auto write = [&](std::string_view name, const std::string& text) {
-            return write_file_atomically(directory + "/" + std::string(name), text);
+            return write_file_atomically(directory + "/" + std::string(name), text, 0600,
+                                         Durability::after_process_death);
         };
         switch (component.kind) {
             case Kind::relay: break;
@@ -204,7 +205,7 @@ Result<void> Builder::make_standby(const Place& primary, const Place& standby, c
                      fmt::format("host={} port={} user=replicator", upstream.host, upstream.port), "-c", "fast", "-X",
                      "stream", "--no-sync"},
                     until));
-    TRY(write_file_atomically(layout_.data(standby) + "/standby.signal", ""));
+    TRY(write_file_atomically(layout_.data(standby) + "/standby.signal", "", 0600, Durability::after_process_death));
     tell(standby.name, "has a base backup, taken through the relay");
     TRY(start(standby, until));
     TRY(wait_for("the standby to stream", until, [&]() -> Result<bool> {

@@ -350,7 +350,9 @@ Json Supervisor::describe() const {
 }
 
 Result<void> Supervisor::save() const {
-    return write_file_atomically(directory_ + "/state.json", dump_pretty(describe()) + "\n");
+    // Not synced: no process of a lab outlives a loss of power, and a fence must not wait for the disk.
+    return write_file_atomically(directory_ + "/state.json", dump_pretty(describe()) + "\n", 0600,
+                                 Durability::after_process_death);
 }
 
 }  // namespace kedge::lab

@@ -45,11 +45,12 @@ Result<void> write_all(const Descriptor& file, std::string_view content, const s
     return {};
 }
 
-Result<void> write_and_sync(const std::string& path, std::string_view content, mode_t mode) {
+Result<void> write_new(const std::string& path, std::string_view content, mode_t mode, Durability durability) {
     const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (!file.is_open()) return file_error(path, "cannot create", errno);
     TRY(write_all(file, content, path));
-    if (fsync(file.get()) != 0) return file_error(path, "cannot sync", errno);
+    if (durability == Durability::after_power_loss && fsync(file.get()) != 0)
+        return file_error(path, "cannot sync", errno);
     return {};
 }
 
@@ -135,15 +136,17 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
     }
 }
 
-Result<void> write_file_atomically(const std::string& path, std::string_view content, mode_t mode) {
+Result<void> write_file_atomically(const std::string& path, std::string_view content, mode_t mode,
+                                   Durability durability) {
     const std::string temporary = fmt::format("{}.new.{}", path, getpid());
     unlink(temporary.c_str());  // of a process with our pid that died
-    Result<void> written = write_and_sync(temporary, content, mode);
+    Result<void> written = write_new(temporary, content, mode, durability);
     if (written && rename(temporary.c_str(), path.c_str()) != 0) written = file_error(path, "cannot replace", errno);
     if (!written) {
         unlink(temporary.c_str());
         return written;
     }
+    if (durability == Durability::after_process_death) return {};
     return sync_directory(directory_of(path));
 }
 

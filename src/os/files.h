@@ -19,9 +19,13 @@ inline constexpr std::size_t file_bytes_max = 16u << 20;
 // not_allowed without the right to read.
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max = file_bytes_max);
 
-// The content is there as a whole or not at all, also after a loss of power: a temporary file beside it, fsync,
-// rename, fsync of the directory. The old file is kept on every error but outcome_unknown (the last fsync failed).
-Result<void> write_file_atomically(const std::string& path, std::string_view content, mode_t mode = 0600);
+enum class Durability { after_power_loss, after_process_death };
+
+// The content is there as a whole or not at all: a temporary file beside it, then rename; for `after_power_loss` with
+// fsync of the file before and of the directory behind. The old file is kept on every error but outcome_unknown (the
+// last fsync failed).
+Result<void> write_file_atomically(const std::string& path, std::string_view content, mode_t mode = 0600,
+                                   Durability durability = Durability::after_power_loss);
 
 bool exists(const std::string& path);
 
