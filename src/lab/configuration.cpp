@@ -124,7 +124,8 @@ shutdown-timeout 5
 
 std::string sentinel_configuration(const Layout& layout, const Place& place) {
     const Place& master = *find_place("redis-us-east-1");
-    // down-after-milliseconds 1000: the lowest that stayed without a false alarm on a busy machine.
+    // down-after-milliseconds 4000: longer than a planned failover holds writes. The PINGs of a Sentinel wait behind a
+    // held PUBLISH, so that it would take a master whose writes are held for longer to be dead.
     return fmt::format(R"(bind {0}
 bind-source-addr {0}
 port {1}
@@ -135,7 +136,7 @@ dir {2}
 sentinel announce-ip {3}
 sentinel announce-port {1}
 sentinel monitor {4} {5} {6} {7}
-sentinel down-after-milliseconds {4} 1000
+sentinel down-after-milliseconds {4} 4000
 sentinel failover-timeout {4} 10000
 sentinel parallel-syncs {4} 1
 )",
