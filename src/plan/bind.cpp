@@ -147,6 +147,7 @@ private:
         bound.steady = bind_span(step.steady, below(step.pointer, "steady"));
         bound.attempts = step.attempts;
         bound.if_blocked = step.if_blocked;
+        bound.if_failed = step.if_failed;
         bound.undo_on_failure = step.undo_on_failure;
         bound.gate = bind_gate(step.gate, step.pointer);
         bound.asks = fill_in(step.asks);

@@ -147,6 +147,9 @@ TEST(Lint, RefusesAPromotionThatNothingFences) {
               Lines{"p.yaml:8:19" + why + hint});
     EXPECT_EQ(lines_of(promote("id: first, check: postgres.ready, on: \"db@${from}\"")),
               Lines{"p.yaml:8:19" + why + hint});
+    // A fence whose failure would not stop the run.
+    EXPECT_EQ(lines_of(promote("id: first, check: postgres.fenced, on: \"db@${from}\", if-failed: go-on")),
+              Lines{"p.yaml:8:19" + why + hint});
     // A fence that one mode skips.
     EXPECT_EQ(
         lines_of("inputs: {from: {type: region}, to: {type: region}, mode: {type: choice, choices: [a, b]}}\n"
@@ -225,6 +228,11 @@ TEST(Lint, ChecksActionsAndTheirParameters) {
         {"check: postgres.fenced, on: db@east, if-blocked: ask",
          {"p.yaml:5:54: step `a` asks people for a risk, but `postgres.fenced` has none to take; leave `if-blocked` "
           "out"}},
+        {"do: application.hold-writes, on: app@east, if-failed: go-on",
+         {"p.yaml:5:17: step `a` owes `writes held` for `app@east` and no later step pays it; add the step that pays "
+          "it, "
+          "or say under `leaves` who does",
+          "p.yaml:5:60: step `a` owes `writes held`, so others cannot go on when it fails"}},
         {"check: postgres.ready, on: db@east, with: {max-retry: 5}",
          {"p.yaml:5:71: `max-retry`: expected a span with its unit, such as 30s or 5m, found `5`"}},
         {"check: postgres.caught-up, on: db@east, with: {after: b}",

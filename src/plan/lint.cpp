@@ -114,6 +114,9 @@ private:
         if (step.if_blocked == IfBlocked::ask && type.danger.empty())
             mistake(i, "if-blocked", fmt::format("asks people for a risk, but `{}` has none to take", type.name),
                     "leave `if-blocked` out");
+        if (step.if_failed != IfFailed::stop && !type.owes.empty())
+            mistake(i, "if-failed",
+                    fmt::format("owes `{}`, so others cannot go on when it fails", type.owes.front().name));
         check_parameters(i);
     }
 
@@ -221,11 +224,12 @@ private:
         return parts.empty() ? std::string{} : fmt::format(" (with {})", fmt::join(parts, ", "));
     }
 
-    // Whether one of `actions` is done before step `i` at a place that `fits`.
+    // Whether one of `actions` is done before step `i` at a place that `fits`; one that may fail proves nothing.
     template <std::size_t N, class Fits>
     bool done_before(std::size_t i, const std::array<std::string_view, N>& actions, Fits fits) const {
         return std::ranges::any_of(before_[i], [&](std::size_t other) {
-            return active(other) && is_one_of(steps_[other]->action, actions) && fits(spot_of(steps_[other]->on));
+            return active(other) && steps_[other]->if_failed == IfFailed::stop &&
+                   is_one_of(steps_[other]->action, actions) && fits(spot_of(steps_[other]->on));
         });
     }
 

@@ -126,6 +126,10 @@ private:
         step.steady = text_of(json, "steady");
         step.attempts = static_cast<int>(get_integer(json, "attempts").value_or(step.attempts));
         step.if_blocked = text_of(json, "if-blocked") == "ask" ? IfBlocked::ask : IfBlocked::stop;
+        const std::string if_failed = text_of(json, "if-failed");
+        step.if_failed = if_failed == "go-on"    ? IfFailed::go_on
+                         : if_failed == "ignore" ? IfFailed::ignore
+                                                 : IfFailed::stop;
         step.undo_on_failure = texts(json, "undo-on-failure");
         step.gate = gate(json, step.pointer);
         check_step(step);
@@ -168,6 +172,8 @@ private:
         if (!step.steady.empty() && step.kind != StepKind::check) mistake("steady", "is no check and cannot be steady");
         if (step.if_blocked == IfBlocked::ask && step.kind == StepKind::person)
             mistake("if-blocked", "is a person's already");
+        if (step.if_failed != IfFailed::stop && !step.undo_on_failure.empty())
+            mistake("undo-on-failure", "lets the others go on when it fails", "leave out one of the two");
         for (const auto& [input, value] : step.when) check_condition(step, input, value);
         check_text(step.title, below(step.pointer, "title"));
         check_text(step.on, below(step.pointer, "on"));
@@ -234,6 +240,9 @@ private:
                 check_ids(step, "needs", step.needs, known);
                 check_ids(step, "undo-on-failure", step.undo_on_failure, known);
             }
+        // A plan's own gate is a step of the run, and that is its id.
+        if (const Step* start = plan_.step("start"); plan_.gate && start != nullptr)
+            mistakes_.add(at(below(start->pointer, "id")), "`start` is the id of the plan's gate", "choose another id");
         check_always();
         check_cycles();
     }

@@ -38,6 +38,9 @@ struct Gate {
 
 enum class StepKind { check, act, person };
 enum class IfBlocked { stop, ask };  // ask: two people may take the risk by name
+// What the failure of a step means to the others. With go_on and ignore they go on, those that need it too; after
+// go_on the run has failed in the end, after ignore it may still succeed.
+enum class IfFailed { stop, go_on, ignore };
 
 struct Step {
     std::string id;
@@ -52,6 +55,7 @@ struct Step {
     std::string steady;  // as deadline: a check must hold for so long without a break; a definite no fails it
     int attempts = 3;
     IfBlocked if_blocked = IfBlocked::stop;
+    IfFailed if_failed = IfFailed::stop;
     std::vector<std::string> undo_on_failure;  // if this step fails, these are taken back, then the run holds
     std::optional<Gate> gate;
     std::string asks;  // person: what is to be done by hand
@@ -102,6 +106,7 @@ struct BoundStep {
     std::optional<Span> steady;
     int attempts = 1;
     IfBlocked if_blocked = IfBlocked::stop;
+    IfFailed if_failed = IfFailed::stop;
     std::vector<std::string> undo_on_failure;
     std::optional<Gate> gate;
     std::string asks;

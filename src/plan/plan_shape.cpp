@@ -41,6 +41,10 @@ Shape step_shape() {
          defaulted("attempts", shape::integer(1, 20), "3", "how often the effect may be tried"),
          defaulted("if-blocked", shape::choice({"stop", "ask"}), "stop",
                    "what happens when the action may not act: `ask` = two people may take the risk by name"),
+         defaulted(
+             "if-failed", shape::choice({"stop", "go-on", "ignore"}), "stop",
+             "`go-on` = the others go on, and the run has failed in the end; `ignore` = it may still succeed. Only "
+             "for steps that nothing relies on: probes, announcements"),
          optional("undo-on-failure", shape::list(shape::name()),
                   "if this step fails, these are taken back, then the run holds"),
          optional("gate", gate_shape(), "people who must agree before it begins")});

@@ -95,6 +95,9 @@ private:
             !step.deadline.empty() ? fill_in(step.deadline)
             : type != nullptr      ? to_string(type->deadline)
                                    : "");
+        if (step.if_failed == IfFailed::go_on)
+            add(part.facts, "if it fails", "the others go on; the run has failed in the end");
+        if (step.if_failed == IfFailed::ignore) add(part.facts, "if it fails", "the run goes on without it");
         if (!step.undo_on_failure.empty())
             add(part.facts, "if it fails",
                 fmt::format("{} taken back, then a person decides", fmt::join(step.undo_on_failure, ", ")));
