@@ -40,7 +40,7 @@ public:
         west_->start();
         EXPECT_TRUE(west_->await("SELECT status FROM pg_stat_wal_receiver", "streaming"));
         HostPostgresSettings settings{.name = "orders-db", .database = "postgres"};
-        for (const ScratchServer* server : {east_.get(), west_.get()}) settings.sites[server->name()] = site(*server);
+        for (ScratchServer* server : {east_.get(), west_.get()}) settings.sites[server->name()] = site(*server);
         database_ = std::move(HostPostgres::create(std::move(settings))).value();
     }
 

@@ -174,13 +174,14 @@ StandbyLink to_link(const Row& row) {
 }  // namespace
 
 std::vector<Transaction> look_transactions(const std::string& probe_schema) {
-    return {{Statement{fmt::format(look_expression, manager_expression), {}},
-             Statement{"SELECT application_name, state, sync_state, sent_lsn, flush_lsn, replay_lsn"
-                       " FROM pg_stat_replication ORDER BY application_name, pid",
-                       {}}},
-            {Statement{fmt::format("SELECT sequence, floor(extract(epoch FROM written) * 1000000)::bigint, position"
+    // In this order the position replayed is never older than the heartbeat that is seen.
+    return {{Statement{fmt::format("SELECT sequence, floor(extract(epoch FROM written) * 1000000)::bigint, position"
                                    " FROM {}.heartbeat ORDER BY sequence DESC LIMIT 1",
                                    probe_schema),
+                       {}}},
+            {Statement{fmt::format(look_expression, manager_expression), {}},
+             Statement{"SELECT application_name, state, sync_state, sent_lsn, flush_lsn, replay_lsn"
+                       " FROM pg_stat_replication ORDER BY application_name, pid",
                        {}}}};
 }
 
@@ -197,7 +198,7 @@ DatabaseLook read_look(const Exchange& exchange) {
     DatabaseLook look;
     look.reachable = exchange.lost ? exchange.lost->reachable : Truth::yes;
     if (exchange.lost) look.says = exchange.lost->says;
-    const TransactionAnswer& state = exchange.answers.front();
+    const TransactionAnswer& state = exchange.answers.at(1);
     if (state.error) look.says = fmt::format("answered: {} (SQLSTATE {})", state.error->message, state.error->state);
     if (!state.rows.empty() && state.rows[0].size() == 1 && state.rows[0][0].size() == column_count) {
         look.reachable = Truth::yes;
@@ -205,7 +206,7 @@ DatabaseLook read_look(const Exchange& exchange) {
     }
     if (state.rows.size() > 1)
         for (const Row& row : state.rows[1]) look.standbys.push_back(to_link(row));
-    if (const auto& heartbeat = exchange.answers[1].rows; !heartbeat.empty() && !heartbeat[0].empty())
+    if (const auto& heartbeat = exchange.answers.at(0).rows; !heartbeat.empty() && !heartbeat[0].empty())
         look.heartbeat = read_heartbeat(heartbeat[0][0]);
     return look;
 }

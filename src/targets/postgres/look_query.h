@@ -9,7 +9,7 @@
 
 namespace kedge {
 
-// Sent at once. The second transaction reads the heartbeat and may fail alone, when there is none yet.
+// Sent at once. The first transaction reads the heartbeat and may fail alone, when there is none yet.
 std::vector<Transaction> look_transactions(const std::string& probe_schema);
 
 // The look that these answers amount to. Fields whose answer is missing stay unknown.

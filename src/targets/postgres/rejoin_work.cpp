@@ -24,12 +24,11 @@ constexpr Span start_max = 30s;  // a server that is not there so long after its
 constexpr std::array stage_names{"none", "rewinding", "copying", "ready"};
 
 // What lies at the top of a data directory and is PostgreSQL's own affair. All else is the operator's: settings,
-// certificates, included directories, logs.
+// certificates, included directories, logs, and how the server was last started.
 bool is_servers_own(std::string_view name) {
     constexpr std::array own{
-        "PG_VERSION",      "base",           "global",          "backup_label",   "backup_manifest",
-        "tablespace_map",  "standby.signal", "recovery.signal", "postmaster.pid", "postmaster.opts",
-        "current_logfiles"};
+        "PG_VERSION",     "base",           "global",          "backup_label",   "backup_manifest",
+        "tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid", "current_logfiles"};
     if (name == "pg_hba.conf" || name == "pg_ident.conf" || name == "pg_log") return false;
     return name.starts_with("pg_") || name.ends_with(".old") || std::ranges::find(own, name) != own.end();
 }
@@ -233,8 +232,25 @@ Result<void> RejoinWork::put_settings_back() const {
     return {};
 }
 
+// Debian keeps it under /etc, and then nothing in the data directory says where but the line that started the server:
+// postgres "-D" "..." "-c" "config_file=/etc/postgresql/15/main/postgresql.conf"
+std::string RejoinWork::config_file() const {
+    for (const std::string& place : {data_, beside("kept")}) {
+        const auto line = machine_.read(place + "/postmaster.opts", short_work());
+        for (const std::string_view name : {"config_file=", "config-file="}) {
+            const auto at = line ? line->find(name) : std::string::npos;
+            if (at == std::string::npos) continue;
+            const auto begin = at + name.size();
+            return line->substr(begin, line->find('"', begin) - begin);
+        }
+    }
+    return {};
+}
+
 std::string RejoinWork::setting(const std::string& name) const {
-    const auto output = machine_.run({machine_.tool("postgres"), "-C", name, "-D", data_}, short_work());
+    Arguments command{machine_.tool("postgres"), "-C", name, "-D", data_};
+    if (const std::string file = config_file(); !file.empty()) command.push_back("--config-file=" + file);
+    const auto output = machine_.run(command, short_work());
     if (!output || !output->exit.ok()) return {};
     return output->out.substr(0, output->out.find_last_not_of('\n') + 1);
 }
@@ -274,6 +290,7 @@ Result<void> RejoinWork::rewind() {
     TRY(keep_settings());
     Arguments command{machine_.tool("pg_rewind"), "--progress", "--target-pgdata=" + data_,
                       "--source-server=" + TRY(rewind_source())};
+    if (const std::string file = config_file(); !file.empty()) command.push_back("--config-file=" + file);
     if (!setting("restore_command").empty()) command.emplace_back("--restore-target-wal");
     TRY(write_stage(Stage::rewinding, short_work()));
     // It deletes what the other server does not have, logs among it.

@@ -58,6 +58,8 @@ private:
     Result<void> await_stream();
     Result<void> clean_up() const;
     Result<std::string> rewind_source() const;
+    // Where its settings are when they are not in the data directory; else "".
+    std::string config_file() const;
     // The value of a setting as the stopped server would read it; "" when it cannot.
     std::string setting(const std::string& name) const;
 

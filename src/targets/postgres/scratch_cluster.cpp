@@ -132,13 +132,20 @@ std::string ScratchServer::conninfo() const {
     return fmt::format("host=127.0.0.1 port={} user=postgres dbname=postgres sslmode=disable", port_);
 }
 
-void ScratchServer::start() const {
-    directory_.run({tool("pg_ctl"), "start", "-w", "-t", "30", "-s", "-D", data_directory_, "-l",
-                    data_directory_ + "/server.log"});
+void ScratchServer::start() {
+    const std::string log_file = data_directory_ + "/server.log";
+    directory_.run({"touch", log_file});  // so that it is the server's own
+    auto child = Child::spawn({tool("postgres"), "-D", data_directory_}, {.output = Redirect::append_to(log_file),
+                                                                          .errors = Redirect::append_to(log_file),
+                                                                          .login = directory_.login()});
+    check(child.has_value(), child ? "" : child.error().message);
+    postmaster_ = std::move(*child);
+    check(await("SELECT 1", "1"), "a scratch server starts");
 }
 
-void ScratchServer::stop() const {
+void ScratchServer::stop() {
     directory_.run({tool("pg_ctl"), "stop", "-m", "fast", "-w", "-t", "30", "-s", "-D", data_directory_});
+    postmaster_.reset();
 }
 
 std::vector<pid_t> ScratchServer::processes() const {
@@ -161,9 +168,10 @@ bool ScratchServer::is_running() const {
     return !all.empty() && stat_fields(fmt::format("/proc/{}", all[0])).at(0) != "Z";
 }
 
-void ScratchServer::kill() const {
+void ScratchServer::kill() {
     const auto all = processes();
     for (const pid_t pid : all) ::kill(pid, SIGKILL);
+    postmaster_.reset();  // reaps it
     const auto gone = [](pid_t pid) {
         const auto fields = stat_fields(fmt::format("/proc/{}", pid));
         return fields.empty() || fields[0] == "Z";
@@ -198,7 +206,7 @@ std::string ScratchServer::sql(const std::string& statement) const {
 
 bool ScratchServer::await(const std::string& statement, const std::string& expected) const {
     PostgresServer server{name_, {conninfo()}, "kedge"};
-    for (const Moment end = soon(); SystemClock{}.now() < end; wait_out(within(10ms))) {
+    for (const Moment end = soon(); SystemClock{}.now() < end; wait_out(within(5ms))) {
         const auto rows = server.ask({statement, {}}, end);
         if (rows && !rows->empty() && rows->front().at(0) == expected) return true;
     }

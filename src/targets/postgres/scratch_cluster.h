@@ -59,9 +59,9 @@ public:
 
     // Appends a line to its postgresql.conf.
     void configure(const std::string& line) const;
-    void start() const;
-    void stop() const;    // clean: -m fast
-    void kill() const;    // SIGKILL to every process of it, at one instant
+    void start();         // returns when it answers; it dies with the thread that started it
+    void stop();          // clean: -m fast
+    void kill();          // SIGKILL to every process of it, at one instant
     void freeze() const;  // SIGSTOP to every process of it: it accepts nothing and answers nothing
     void thaw() const;
     bool is_running() const;
@@ -84,6 +84,7 @@ private:
     const ScratchDirectory& directory_;
     const std::string name_, data_directory_;
     const std::uint16_t port_;
+    std::optional<Child> postmaster_;  // when it was started by `start`
 };
 
 }  // namespace kedge
