@@ -50,12 +50,12 @@ private:
 };
 
 // Gives up the row of a statement that was read once.
-class Rewind {
+class SqliteRewind {
 public:
-    explicit Rewind(SqliteStatement& statement) : statement_(statement) {}
-    Rewind(const Rewind&) = delete;
-    Rewind& operator=(const Rewind&) = delete;
-    ~Rewind() { statement_.reset(); }
+    explicit SqliteRewind(SqliteStatement& statement) : statement_(statement) {}
+    SqliteRewind(const SqliteRewind&) = delete;
+    SqliteRewind& operator=(const SqliteRewind&) = delete;
+    ~SqliteRewind() { statement_.reset(); }
 
 private:
     SqliteStatement& statement_;

@@ -274,7 +274,7 @@ TEST(SqlitePowerLoss, AtAnyMomentLeavesEveryConfirmedEntryAndAWholeChain) {
     FaultyDisk quick("quick");  // what is looked at afterwards need not be synced
     for (std::size_t moment = 0; moment <= disk.operations(); ++moment) {
         for (int variant = 0; variant < 2; ++variant) {
-            const ScratchDirectory after;
+            const TestDirectory after;
             disk.leave_after(moment, random, after.path());
             const auto confirmed = static_cast<std::uint64_t>(
                 std::ranges::count_if(confirmed_at, [&](std::size_t done) { return done <= moment; }));

@@ -22,11 +22,11 @@ constexpr const char* select_entries =
 
 Result<Entry> entry_of(const SqliteStatement& row) {
     const ChainLink link{.position = static_cast<Position>(row.integer(0)),
-                    .run = row.view(1),
-                    .epoch = static_cast<Epoch>(row.integer(2)),
-                    .kind = row.view(3),
-                    .time = Moment{Span{row.integer(4)}},
-                    .body = row.view(5)};
+                         .run = row.view(1),
+                         .epoch = static_cast<Epoch>(row.integer(2)),
+                         .kind = row.view(3),
+                         .time = Moment{Span{row.integer(4)}},
+                         .body = row.view(5)};
     if (link_digest(link, row.view(7)) != row.view(6)) return entry_changed(link.position);
     Result<Json> body = parse_json(link.body);
     if (!body) return entry_changed(link.position);
@@ -98,7 +98,7 @@ Result<std::vector<Entry>> SqliteReader::entries(const RunId& run, Position afte
     TRY(stay_current());
     constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     std::optional<SqliteStatement>& select = run.empty() ? all_entries_ : run_entries_;
-    const Rewind rewind(*select);
+    const SqliteRewind rewind(*select);
     select->bind(1, static_cast<std::int64_t>(std::min<std::uint64_t>(after, most)));
     select->bind(2, static_cast<std::int64_t>(std::min<std::uint64_t>(limit, most)));
     if (!run.empty()) select->bind(3, run);
@@ -109,7 +109,7 @@ Result<std::vector<Entry>> SqliteReader::entries(const RunId& run, Position afte
 
 Result<std::vector<Request>> SqliteReader::inbox(const RunId& run) {
     TRY(stay_current());
-    const Rewind rewind(*inbox_);
+    const SqliteRewind rewind(*inbox_);
     inbox_->bind(1, run);
     std::vector<Request> waiting;
     while (TRY(inbox_->step())) waiting.push_back(request_of(*inbox_));
@@ -118,7 +118,7 @@ Result<std::vector<Request>> SqliteReader::inbox(const RunId& run) {
 
 Result<std::vector<RunRecord>> SqliteReader::runs() {
     TRY(stay_current());
-    const Rewind rewind(*runs_);
+    const SqliteRewind rewind(*runs_);
     std::vector<RunRecord> records;
     while (TRY(runs_->step())) {
         RunRecord record{.id = runs_->text(0), .targets = {}, .ended = runs_->integer(2) != 0, .controller = {}};
@@ -140,7 +140,7 @@ Result<void> SqliteReader::is_not_older_than_claims(const std::string& directory
     const std::vector<Remembered> claims = TRY(ClaimFile::remembered(directory));
     TRY(stay_current());
     for (const Remembered& claim : claims) {
-        const Rewind rewind(*digest_at_);
+        const SqliteRewind rewind(*digest_at_);
         const bool found = TRY(digest_at_->bind(1, static_cast<std::int64_t>(claim.last)).step());
         if (found && digest_at_->view(0) == claim.digest) continue;
         return Error{Fault::corrupt,

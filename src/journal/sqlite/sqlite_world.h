@@ -18,16 +18,16 @@
 
 namespace kedge {
 
-class ScratchDirectory {
+class TestDirectory {
 public:
-    ScratchDirectory() {
+    TestDirectory() {
         std::string name = "/tmp/journal-test-XXXXXX";
         EXPECT_NE(mkdtemp(name.data()), nullptr);
         path_ = name;
     }
-    ScratchDirectory(const ScratchDirectory&) = delete;
-    ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-    ~ScratchDirectory() { EXPECT_TRUE(remove_tree(path_)); }
+    TestDirectory(const TestDirectory&) = delete;
+    TestDirectory& operator=(const TestDirectory&) = delete;
+    ~TestDirectory() { EXPECT_TRUE(remove_tree(path_)); }
     const std::string& path() const { return path_; }
 
 private:
@@ -150,7 +150,7 @@ public:
     const std::string& scratch() const { return scratch_.path(); }
 
 private:
-    ScratchDirectory scratch_;
+    TestDirectory scratch_;
 };
 
 }  // namespace kedge

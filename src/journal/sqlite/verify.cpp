@@ -38,11 +38,11 @@ Result<std::uint64_t> check_chain(SqliteConnection& db) {
     ChainWalk walk;
     while (TRY(row.step())) {
         const ChainLink link{.position = static_cast<Position>(row.integer(0)),
-                        .run = row.view(1),
-                        .epoch = static_cast<Epoch>(row.integer(2)),
-                        .kind = row.view(3),
-                        .time = Moment{Span{row.integer(4)}},
-                        .body = row.view(5)};
+                             .run = row.view(1),
+                             .epoch = static_cast<Epoch>(row.integer(2)),
+                             .kind = row.view(3),
+                             .time = Moment{Span{row.integer(4)}},
+                             .body = row.view(5)};
         TRY(walk.step(link, row.view(6)));
     }
     return walk.entries();

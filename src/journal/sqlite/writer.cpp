@@ -99,7 +99,7 @@ Result<void> SqliteWriter::checkpoint_if_due() {
 }
 
 Result<std::optional<RunRow>> SqliteWriter::find_run(const RunId& id) {
-    const Rewind rewind(*find_run_);
+    const SqliteRewind rewind(*find_run_);
     if (!TRY(find_run_->bind(1, id).step())) return std::optional<RunRow>();
     return std::optional(RunRow{.epoch = static_cast<Epoch>(find_run_->integer(0)),
                                 .controller = find_run_->text(1),
@@ -109,7 +109,7 @@ Result<std::optional<RunRow>> SqliteWriter::find_run(const RunId& id) {
 }
 
 Result<std::optional<RunId>> SqliteWriter::holder_of(const std::string& target) {
-    const Rewind rewind(*holder_);
+    const SqliteRewind rewind(*holder_);
     if (!TRY(holder_->bind(1, target).step())) return std::optional<RunId>();
     return std::optional(holder_->text(0));
 }
@@ -131,7 +131,7 @@ Result<void> SqliteWriter::raise_epoch(const RunId& id, Epoch epoch, const std::
 Result<Remembered> SqliteWriter::add_entries(const RunId& id, Epoch epoch, const std::vector<CheckedDraft>& drafts) {
     Remembered tail{.run = id, .epoch = epoch};
     {
-        const Rewind rewind(*head_);
+        const SqliteRewind rewind(*head_);
         if (TRY(head_->step())) {
             tail.last = static_cast<Position>(head_->integer(0));
             tail.digest = head_->text(1);
