@@ -46,11 +46,13 @@ public:
     virtual Result<std::vector<SentinelLook>> sentinels(Moment deadline) = 0;
 
     // Holds writes on the node in `region` for at most `limit` (the server lifts it by itself afterwards).
+    // refused on a replica, and for a limit so long that the Sentinels would take the master for down.
     virtual Result<void> pause_writes(const std::string& region, Span limit, Moment deadline) = 0;
     virtual Result<void> resume_writes(const std::string& region, Moment deadline) = 0;
 
     // Asks one Sentinel to fail over so that `region` becomes master; returns when accepted.
-    // refused: NOGOODSLAVE, no quorum, unknown master; conflict: a failover is under way.
+    // refused: no replica that could take over, no quorum, Sentinels that disagree; not_found: no Sentinel knows
+    // the master's name; conflict: a failover is under way.
     virtual Result<void> fail_over(const std::string& region, Moment deadline) = 0;
     // Makes the node in `region` a replica of the one in `master`.
     virtual Result<void> follow(const std::string& region, const std::string& master, Moment deadline) = 0;
