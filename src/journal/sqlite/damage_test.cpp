@@ -61,7 +61,8 @@ TEST_F(SqliteFiles, AFileThatIsNoDatabaseIsCorrupt) {
 
 TEST_F(SqliteFiles, AnotherProgramsDatabaseIsNotTouched) {
     std::filesystem::create_directory(world.directory());
-    ASSERT_TRUE((*Connection::open(database(), Connection::Mode::create, Span{0}, ""))->run("CREATE TABLE t (a)"));
+    ASSERT_TRUE(
+        (*SqliteConnection::open(database(), SqliteConnection::Mode::create, Span{0}, ""))->run("CREATE TABLE t (a)"));
     expect_error(world.try_open(Access::write), Fault::invalid_input, "no kedge journal");
 }
 

@@ -87,12 +87,14 @@ TEST_F(SqliteProcesses, AReaderLooksWhileAWriterWorksAndDoesNotDisturbItsClaim) 
 }
 
 TEST_F(SqliteProcesses, WaitsForAnotherWriterOnlyForItsLimitAndStaysOpen) {
-    const auto other = Connection::open(world.directory() + "/journal.db", Connection::Mode::read_write, Span{0}, "");
+    const auto other =
+        SqliteConnection::open(world.directory() + "/journal.db", SqliteConnection::Mode::read_write, Span{0}, "");
     EXPECT_FALSE(other);  // there is none yet
     const auto first = world.open();
     auto journal = SqliteJournal::open(world.directory(), Access::write, {.busy_limit = std::chrono::milliseconds{50}});
     ASSERT_TRUE(journal);
-    const auto holder = Connection::open(world.directory() + "/journal.db", Connection::Mode::read_write, Span{0}, "");
+    const auto holder =
+        SqliteConnection::open(world.directory() + "/journal.db", SqliteConnection::Mode::read_write, Span{0}, "");
     ASSERT_TRUE((*holder)->run("BEGIN IMMEDIATE"));
     const auto refused = (*journal)->begin("r-1", {}, one[0], "me");
     ASSERT_FALSE(refused);
