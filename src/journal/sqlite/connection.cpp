@@ -103,7 +103,8 @@ bool SqliteConnection::is_read_only() const {
 }
 
 Error SqliteConnection::error(int code, std::string_view said) const {
-    failed_ = failed_ || ((code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED);
+    was_busy_ = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED;
+    failed_ = failed_ || !was_busy_;
     const int number = db_ ? sqlite3_system_errno(db_.get()) : 0;
     const std::string because = fmt::format("{}{}", db_ ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code),
                                             number == 0 ? "" : fmt::format(" ({})", std::strerror(number)));

@@ -77,6 +77,9 @@ public:
     Result<SqliteStatement> prepare(const char* sql);
 
     void restore_busy_limit();
+    Span busy_limit() const { return busy_limit_; }
+    // Whether the last call that failed did so because another process was in the way.
+    bool was_busy() const { return was_busy_; }
     // What the last failed call means. `said` is what was being done.
     Error error(int code, std::string_view said) const;
     // Whether any call has failed otherwise than by waiting in vain for another process.
@@ -98,7 +101,8 @@ private:
     std::string path_;
     std::unique_ptr<sqlite3, Close> db_;
     Span busy_limit_;
-    mutable bool failed_ = false;  // noted where the error is made
+    // Noted where the error is made.
+    mutable bool failed_ = false, was_busy_ = false;
 };
 
 }  // namespace kedge

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "os/wait.h"
+
 namespace kedge {
 namespace {
 
@@ -58,28 +60,38 @@ Result<void> make_tables(SqliteConnection& db) {
     return db.run("COMMIT");
 }
 
+// Makes the tables in a file that is empty, or finds that another process has been quicker.
+Result<void> make_schema(SqliteConnection& db) {
+    // Going over to WAL mode is itself done with a rollback journal. Were its removal not synced (FULL does
+    // not), it could come back after a loss of power, and roll everything since back to an empty file.
+    TRY(db.run("PRAGMA synchronous = EXTRA"));
+    const std::string mode = TRY(db.text("PRAGMA journal_mode = WAL"));
+    if (mode != "wal")
+        return Error{Fault::unavailable,
+                     fmt::format("{}: it cannot be put into WAL mode: it stays {}", db.path(), mode),
+                     "the state directory must lie on a local file system"};
+    TRY(db.run("BEGIN IMMEDIATE"));
+    Result<bool> still_empty = is_empty(db);
+    Result<void> made = !still_empty   ? Result<void>(still_empty.error())
+                        : *still_empty ? make_tables(db)
+                                       : db.run("ROLLBACK");
+    if (!made && db.in_transaction()) static_cast<void>(db.run("ROLLBACK"));
+    return made;
+}
+
 }  // namespace
 
 Result<void> make_or_check_schema(SqliteConnection& db) {
-    if (TRY(is_empty(db))) {
-        // Going over to WAL mode is itself done with a rollback journal. Were its removal not synced (FULL does
-        // not), it could come back after a loss of power, and roll everything since back to an empty file.
-        TRY(db.run("PRAGMA synchronous = EXTRA"));
-        const std::string mode = TRY(db.text("PRAGMA journal_mode = WAL"));
-        TRY(db.run("PRAGMA synchronous = FULL"));
-        if (mode != "wal")
-            return Error{Fault::unavailable,
-                         fmt::format("{}: it cannot be put into WAL mode: it stays {}", db.path(), mode),
-                         "the state directory must lie on a local file system"};
-        TRY(db.run("BEGIN IMMEDIATE"));
-        // Another process may have been quicker.
-        Result<bool> still_empty = is_empty(db);
-        Result<void> made = !still_empty   ? Result<void>(still_empty.error())
-                            : *still_empty ? make_tables(db)
-                                           : db.run("ROLLBACK");
-        if (!made && db.in_transaction()) static_cast<void>(db.run("ROLLBACK"));
-        TRY(std::move(made));
+    // Where two processes go over to WAL mode at once, SQLite tells one of them at once that the other is
+    // busy, without the wait that it keeps everywhere else.
+    const Until limit = within(db.busy_limit());
+    while (TRY(is_empty(db))) {
+        Result<void> made = make_schema(db);
+        if (made) break;
+        if (!db.was_busy() || SystemClock{}.now() >= limit.deadline) return made;
+        wait_out(within(std::chrono::milliseconds{5}));
     }
+    TRY(db.run("PRAGMA synchronous = FULL"));
     return check_schema(db);
 }
 

@@ -42,6 +42,19 @@ TEST_F(SqliteProcesses, SeveralAppendAtOnceAndKeepOneChain) {
     EXPECT_EQ(*world.open()->verify(), static_cast<std::uint64_t>(processes * (appends + 1)));
 }
 
+TEST_F(SqliteProcesses, SeveralMayBeTheFirst) {
+    for (int round = 0; round < 8; ++round) {
+        const SqliteWorld fresh;
+        std::vector<std::unique_ptr<Forked>> children;
+        for (int i = 0; i < 4; ++i)
+            children.push_back(std::make_unique<Forked>([&](int) {
+                const auto journal = fresh.try_open();
+                ASSERT_TRUE(journal) << journal.error().message;
+            }));
+        for (const auto& child : children) EXPECT_EQ(child->wait(), 0);
+    }
+}
+
 TEST_F(SqliteProcesses, AKilledWriterLeavesEveryConfirmedEntryAndNoTornOne) {
     for (int kills = 0, confirmed = 0; kills < 5; ++kills) {
         Forked writer([&](int pipe) {
