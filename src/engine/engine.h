@@ -6,9 +6,11 @@
 // in the journal; what stands only here (`Flight`) may be lost at any instant.
 #pragma once
 
-#include <map>
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/run_state.h"
@@ -26,6 +28,7 @@ struct CallOrder {
     bool accepted = false;  // a look after the effect was accepted in this very attempt
     int attempt = 0;
     Moment deadline{};
+    std::uint64_t serial = 0;  // of this controller's calls: an answer counts once
 };
 
 struct Decision {
@@ -62,25 +65,29 @@ public:
 private:
     // What is known of a step only in this process.
     struct Flight {
-        bool busy = false;                   // a call is out
+        std::uint64_t out = 0;               // serial of the call that is out; 0 = none
+        bool outdated = false;               // the step moved since: its answer is dropped
         bool mine = false;                   // this controller journalled the present intent
         bool asked = false;                  // the effect was asked for
         bool accepted = false;               // and the target took the order
         std::optional<Result<Json>> answer;  // to be judged
         std::optional<Look> look;            // to be judged
-        std::optional<Moment> last_contact;  // when the effect was last asked for, or the takeover
-        std::optional<Moment> steady_since;
+        std::optional<Moment> last_contact;  // until when the effect may have been on its way to the target
+        std::optional<Moment> since;         // from when the deadline counts; never before this controller came
+        std::optional<Moment> steady_since, last_yes;
         Moment next_look{};
         Span pause{};  // until the look after the next
         std::string said;
         Json seen = Json::object();  // evidence of the newest look
         Truth saw_done = Truth::unknown;
         Json learned = Json::object();  // by the effect, when it was accepted
+        std::optional<Moment> due;      // when it stands in the agenda
     };
 
     void decide_step(std::size_t step, Moment now, Decision& out);
     void decide_pending(std::size_t step, Moment now, Decision& out);
     void decide_ready(std::size_t step, Moment now, Decision& out);
+    void decide_person(std::size_t step, Moment now, Decision& out);
     void judge_check(std::size_t step, const Look& look, Moment now, Decision& out);
     void judge_act(std::size_t step, const Look& look, Moment now, Decision& out);
     void blocked(std::size_t step, Moment now, Decision& out);
@@ -89,26 +96,50 @@ private:
     void decide_running(std::size_t step, Moment now, Decision& out);
     void decide_unknown(std::size_t step, Moment now, Decision& out);
     void decide_undo(std::size_t step, Moment now, Decision& out);
+    bool may_begin(std::size_t step) const;
+    bool waits_for_redo(std::size_t step) const;
+    bool quorum(std::size_t step) const;
+    bool gate_open(std::size_t step, Moment now) const;
+    bool waiver_stands(std::size_t step, Moment now) const;
+    Moment wait_expires(std::size_t step) const;
+
     void decide_phase(Moment now, Decision& out);
+    void decide_forward(Moment now, Decision& out);
+    bool turns_back(std::size_t failed) const;
+    void decide_hold(Moment now, Decision& out);
     void decide_compensation(Moment now, Decision& out);
-    void finish(Moment now, Decision& out);
+    void decide_finish(Moment now, Decision& out);
+    // Why a run in `phase` cannot go on without a person; empty if it can.
+    std::string why_hold(RunPhase phase, Moment now) const;
+    std::string why_backward_stuck() const;
+    std::string why_unknown(Moment now) const;
+    std::string why_owed() const;
+    void take_back_for_failed(Moment now, Decision& out);
+    bool always_settled() const;
     RunResult result() const;
 
     void judge(const Request& request, Moment now, Decision& out);
     std::string judge_step_verb(const Request& request, const Person& person, Moment now, Decision& out);
+    std::string judge_agreement(std::size_t step, const Request& request, const Person& person, Moment now,
+                                Decision& out);
+    std::string judge_retry(std::size_t step, const std::string& by, Moment now, Decision& out);
+    std::string judge_skip(std::size_t step, const Request& request, const Person& person, Moment now, Decision& out);
     std::string judge_run_verb(const Request& request, const Person& person, Moment now, Decision& out);
 
     void move(std::size_t step, StepState to, Cause cause, std::string says, Moment now, Decision& out,
               std::optional<Json> evidence = {}, bool intent = false);
     void order_look(std::size_t step, Moment now, Decision& out, bool undo = false);
     void order_apply(std::size_t step, Moment now, Decision& out, bool undo = false);
-    bool quorum(std::size_t step) const;
-    bool may_begin(std::size_t step) const;
+    bool expected(const CallOrder& order, Moment now);
+
+    void schedule(std::size_t step, Moment at);
+    void schedule_all(Moment at);
 
     RunState state_;
     Council council_;
     std::vector<Flight> flights_;
-    std::vector<std::size_t> active_;  // not settled, or about to begin
+    std::set<std::pair<Moment, std::size_t>> agenda_;  // when which step is looked into next
+    std::uint64_t serial_ = 0;
     std::vector<Request> requests_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <utility>
 
 #include "base/check.h"
@@ -46,6 +47,23 @@ Error unexplained(const Entry& entry, const std::string& why) {
     return {Fault::corrupt,
             fmt::format("journal entry {} of run {} cannot be true: {}", entry.position, entry.run, why),
             "run `kedge journal verify`; the run is not continued"};
+}
+
+// Every move between phases that some decision explains.
+bool is_legal(RunPhase from, RunPhase to, RunPhase before_hold) {
+    switch (from) {
+        case RunPhase::running: return to != RunPhase::running && to != RunPhase::ended;
+        case RunPhase::paused: return to == RunPhase::running || to == RunPhase::compensating;
+        case RunPhase::holding: return to == before_hold || to == RunPhase::compensating || to == RunPhase::holding;
+        case RunPhase::compensating: return to == RunPhase::holding || to == RunPhase::finishing;
+        case RunPhase::finishing: return to == RunPhase::holding || to == RunPhase::ended;
+        case RunPhase::ended: return false;
+    }
+    return false;
+}
+
+bool is_begun(StepState state) {
+    return state != StepState::pending && state != StepState::ready && state != StepState::waiting;
 }
 
 // A plan's own gate is a step like any other: the first, which every step without needs then waits for.
@@ -121,9 +139,11 @@ RunState::RunState(RunId id, BoundPlan plan, Catalogue catalogue) : id_(std::mov
     dependents_.resize(count);
     unmet_.resize(count);
     undo_.resize(count);
+    while (first_always_ < count && !plan_.steps[first_always_].always) ++first_always_;
+    unsettled_ = not_begun_ = first_always_;
     for (std::size_t i = 0; i < count; ++i) {
-        index_.emplace(plan_.steps[i].id, i);
-        if (!plan_.steps[i].always) ++unsettled_;
+        check(plan_.steps[i].always == (i >= first_always_), "`always` steps stand last");
+        check(index_.emplace(plan_.steps[i].id, i).second, "no two steps of a plan have the same id");
         if (plan_.steps[i].type != nullptr && !plan_.steps[i].type->undo.empty()) {
             undo_[i] = find_action(catalogue, plan_.steps[i].type->undo);
             check(undo_[i] != nullptr, "an action's undo is an action of the catalogue");
@@ -136,6 +156,11 @@ RunState::RunState(RunId id, BoundPlan plan, Catalogue catalogue) : id_(std::mov
             dependents_[found->second].push_back(i);
             ++unmet_[i];
         }
+    for (std::size_t i = 0; i < count; ++i) held_up_ += is_held_up(i);
+}
+
+bool RunState::is_held_up(std::size_t index) const {
+    return index < first_always_ && records_[index].state == StepState::pending && unmet_[index] > 0;
 }
 
 std::optional<std::size_t> RunState::find(std::string_view step) const {
@@ -160,22 +185,29 @@ Result<void> RunState::fold(const Entry& entry) {
     } else if (entry.kind == events::request_judged) {
         TRY(fold_request(entry));
     } else if (entry.kind == events::run_phase) {
-        const std::optional<RunPhase> phase =
-            value_in<RunPhase>(phase_names, get_string(entry.body, "phase").value_or(""));
-        if (!phase) return unexplained(entry, "it names no known phase");
-        phase_ = *phase;
-        phase_says_ = get_string(entry.body, "says").value_or("");
-        cancelling_ = cancelling_ || get_bool(entry.body, "cancelling").value_or(false);
-        if (phase_ == RunPhase::ended) {
-            result_ = value_in<RunResult>(result_names, get_string(entry.body, "result").value_or(""));
-            if (!result_) return unexplained(entry, "an end without a result");
-            ended_at_ = entry.time;
-        }
+        TRY(fold_phase(entry));
     } else if (entry.kind != events::run_claimed) {
         return unexplained(entry, fmt::format("'{}' is no kind of entry", entry.kind));
     }
     epoch_ = entry.epoch;
     last_ = entry.position;
+    return {};
+}
+
+Result<void> RunState::fold_phase(const Entry& entry) {
+    const std::optional<RunPhase> to = value_in<RunPhase>(phase_names, get_string(entry.body, "phase").value_or(""));
+    if (!to) return unexplained(entry, "it names no known phase");
+    if (!is_legal(phase_, *to, before_hold_))
+        return unexplained(entry, fmt::format("a run that is {} cannot be {}", to_string(phase_), to_string(*to)));
+    if (*to == RunPhase::ended) {
+        result_ = value_in<RunResult>(result_names, get_string(entry.body, "result").value_or(""));
+        if (!result_) return unexplained(entry, "an end without a result");
+        ended_at_ = entry.time;
+    }
+    if (phase_ != RunPhase::holding && (*to == RunPhase::holding || *to == RunPhase::paused)) before_hold_ = phase_;
+    phase_ = *to;
+    phase_says_ = get_string(entry.body, "says").value_or("");
+    cancelling_ = cancelling_ || get_bool(entry.body, "cancelling").value_or(false);
     return {};
 }
 
@@ -186,12 +218,11 @@ Result<void> RunState::fold_step(const Entry& entry) {
     if (!found || !to || !cause) return unexplained(entry, "it names no step, state or cause that is known");
     const BoundStep& step = plan_.steps[*found];
     StepRecord& record = records_[*found];
-    if (find_transition(record.state, *to, *cause) == nullptr)
-        return unexplained(entry, fmt::format("step {} cannot go from {} to {} because of {}", step.id,
-                                              to_string(record.state), to_string(*to), to_string(*cause)));
-    const bool was_settled = is_settled(record.state);
-    const bool was_done = is_done(record.state);
     const StepState from = record.state;
+    if (find_transition(from, *to, *cause) == nullptr)
+        return unexplained(entry, fmt::format("step {} cannot go from {} to {} because of {}", step.id, to_string(from),
+                                              to_string(*to), to_string(*cause)));
+    held_up_ -= is_held_up(*found);
     record.state = *to;
     record.cause = *cause;
     record.says = get_string(entry.body, "says").value_or("");
@@ -199,50 +230,18 @@ Result<void> RunState::fold_step(const Entry& entry) {
         for (const auto& [name, value] : evidence.items()) record.evidence[name] = value;
 
     switch (*to) {
-        case StepState::ready:
-            if (from == StepState::waiting) {
-                if (record.waits_for == WaitFor::waiver)
-                    for (const Grant& grant : record.grants) record.waived_by.push_back(grant.who);
-                else
-                    record.gate_passed = true;
-                record.waits_for = WaitFor::nothing;
-            }
-            if (from == StepState::failed) {
-                record.gate_passed = false;
-                record.waived_by.clear();
-            }
-            record.intended = false;
-            record.ready_at = entry.time;
-            break;
-        case StepState::waiting: {
-            const std::optional<WaitFor> what =
-                value_in<WaitFor>(wait_names, get_string(entry.body, "waits_for").value_or(""));
-            if (!what || *what == WaitFor::nothing) return unexplained(entry, "a step that waits, for nothing");
-            record.waits_for = *what;
-            record.digest = get_string(entry.body, "digest").value_or("");
-            record.asks = get_string(entry.body, "asks").value_or("");
-            record.waiting_since = entry.time;
-            record.grants.clear();
-            break;
-        }
-        case StepState::running:
-            if (!record.started_at) record.started_at = entry.time;
-            if (get_bool(entry.body, "intent").value_or(false)) {
-                if (step.type == nullptr || step.type->effect == Effect::none)
-                    return unexplained(entry, fmt::format("step {} has no effect to intend", step.id));
-                record.intended = true;
-                record.intended_at = entry.time;
-                ++record.attempt;
-                past_no_return_ = past_no_return_ || step.type->point_of_no_return;
-                fold_obligations(step, entry.time);
-            }
-            break;
+        case StepState::ready: fold_ready(record, from, entry.time); break;
+        case StepState::waiting: TRY(fold_waiting(record, entry)); break;
+        case StepState::running: TRY(fold_running(step, record, *cause, entry)); break;
         case StepState::succeeded:
             record.completed = ++completed_;
             if (step.type != nullptr)
                 for (const std::string& name : step.type->pays) pay(name, step.target, step.region);
             break;
-        case StepState::compensating: record.intended_at = entry.time; break;
+        case StepState::compensating:
+            record.intended_at = entry.time;
+            record.taken_over_by.clear();
+            break;
         case StepState::compensated:
             if (step.type != nullptr)
                 for (const Obligation& owed : step.type->owes) pay(owed.name, step.target, step.region);
@@ -255,10 +254,85 @@ Result<void> RunState::fold_step(const Entry& entry) {
         case StepState::compensation_failed: break;
     }
     if (is_settled(*to)) record.ended_at = entry.time;
-    if (!step.always && is_settled(*to) != was_settled) is_settled(*to) ? --unsettled_ : ++unsettled_;
-    if (is_done(*to) && !was_done)
-        for (const std::size_t dependent : dependents_[*found]) --unmet_[dependent];
+    if (!step.always) {
+        if (is_settled(*to) != is_settled(from)) is_settled(*to) ? --unsettled_ : ++unsettled_;
+        if (is_begun(*to) != is_begun(from)) is_begun(*to) ? --not_begun_ : ++not_begun_;
+    }
+    if (is_done(*to) != is_done(from))  // what was done and is taken back is needed again
+        for (const std::size_t dependent : dependents_[*found]) {
+            held_up_ -= is_held_up(dependent);
+            is_done(*to) ? --unmet_[dependent] : ++unmet_[dependent];
+            held_up_ += is_held_up(dependent);
+        }
+    sort_in(*found);
     return {};
+}
+
+void RunState::fold_ready(StepRecord& record, StepState from, Moment time) {
+    if (from == StepState::waiting) {
+        if (record.waits_for == WaitFor::waiver) {
+            record.waived_by.clear();
+            for (const Grant& grant : record.grants) record.waived_by.push_back(grant.who);
+        } else {
+            record.gate_passed = true;
+        }
+        record.granted_at = time;
+        record.waits_for = WaitFor::nothing;
+    }
+    if (is_settled(from)) {  // tried again: what people agreed to was the try before
+        record.gate_passed = false;
+        record.waived_by.clear();
+    }
+    record.intended = false;
+    record.ready_at = time;
+}
+
+Result<void> RunState::fold_waiting(StepRecord& record, const Entry& entry) {
+    const std::optional<WaitFor> what = value_in<WaitFor>(wait_names, get_string(entry.body, "waits_for").value_or(""));
+    if (!what || *what == WaitFor::nothing) return unexplained(entry, "a step that waits, for nothing");
+    record.waits_for = *what;
+    record.digest = get_string(entry.body, "digest").value_or("");
+    record.asks = get_string(entry.body, "asks").value_or("");
+    record.waiting_since = entry.time;
+    record.grants.clear();
+    return {};
+}
+
+Result<void> RunState::fold_running(const BoundStep& step, StepRecord& record, Cause cause, const Entry& entry) {
+    if (!record.started_at) record.started_at = entry.time;
+    const bool intent = get_bool(entry.body, "intent").value_or(false);
+    if (intent != (cause == Cause::dispatched))
+        return unexplained(entry, fmt::format("step {} has an effect exactly if it is dispatched", step.id));
+    if (!intent) return {};
+    if (step.type == nullptr || step.type->effect == Effect::none)
+        return unexplained(entry, fmt::format("step {} has no effect to intend", step.id));
+    record.intended = true;
+    record.intended_at = entry.time;
+    ++record.attempt;
+    past_no_return_ = past_no_return_ || step.type->point_of_no_return;
+    fold_obligations(step, entry.time);
+    return {};
+}
+
+void RunState::sort_in(std::size_t index) {
+    const auto put = [](auto& set, const auto& value, bool in) {
+        in ? void(set.insert(value)) : void(set.erase(value));
+    };
+    const StepRecord& record = records_[index];
+    const bool always = plan_.steps[index].always;
+    put(failed_, index, !always && record.state == StepState::failed);
+    put(unknown_, index, record.state == StepState::unknown);
+    put(stuck_, index, record.state == StepState::compensation_failed && record.taken_over_by.empty());
+    effects_.erase({SIZE_MAX, index});
+    effects_.erase({record.completed, index});
+    if (always || undo_[index] == nullptr || record.attempt == 0) return;
+    if (record.state == StepState::failed) effects_.insert({SIZE_MAX, index});
+    if (record.state == StepState::succeeded) effects_.insert({record.completed, index});
+}
+
+std::optional<std::size_t> RunState::newest_effect() const {
+    if (effects_.empty()) return std::nullopt;
+    return effects_.rbegin()->second;
 }
 
 Result<void> RunState::fold_request(const Entry& entry) {
@@ -269,11 +343,17 @@ Result<void> RunState::fold_request(const Entry& entry) {
     if (verb == "take_over") {
         for (OpenObligation& owed : obligations_)
             if (owed.owner.empty() && (step.empty() || owed.step == step)) owed.owner = who;
+        const std::vector<std::size_t> stuck(stuck_.begin(), stuck_.end());
+        for (const std::size_t index : stuck)
+            if (step.empty() || plan_.steps[index].id == step) {
+                records_[index].taken_over_by = who;
+                sort_in(index);
+            }
     }
     const std::optional<std::size_t> found = find(step);
     if (!found) return {};
     StepRecord& record = records_[*found];
-    if (verb == "approve" || verb == "confirm" || verb == "waive" || verb == "done" || verb == "take_over")
+    if (verb == "approve" || verb == "confirm" || verb == "waive" || verb == "done")
         record.grants.push_back({who, verb, get_bool(entry.body, "played").value_or(false), entry.time});
     if (verb == "withdraw") std::erase_if(record.grants, [&](const Grant& grant) { return grant.who == who; });
     return {};

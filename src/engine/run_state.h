@@ -7,9 +7,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/step_state.h"
@@ -25,7 +27,7 @@ std::optional<Mode> parse_mode(std::string_view text);
 enum class RunPhase {
     running,       // forward
     paused,        // by a person: nothing new begins
-    holding,       // something needs a person: nothing new begins, what runs settles
+    holding,       // something needs a person: nothing new begins, what runs settles; goes on where it held
     compensating,  // backward
     finishing,     // the `always` steps
     ended,
@@ -67,6 +69,8 @@ struct StepRecord {
     std::vector<Grant> grants;           // given since it began to wait
     std::vector<std::string> waived_by;  // who took the risk; not empty only once granted
     bool gate_passed = false;
+    std::optional<Moment> granted_at;  // when gate or waiver was granted last
+    std::string taken_over_by;         // who answers for what could not be taken back
 };
 
 struct OpenObligation {
@@ -116,8 +120,11 @@ public:
     Moment started_at() const { return started_at_; }
     std::optional<Moment> ended_at() const { return ended_at_; }
     bool past_no_return() const { return past_no_return_; }
+    // In which phase the run was when it began to hold or was paused.
+    RunPhase before_hold() const { return before_hold_; }
 
     std::size_t size() const { return plan_.steps.size(); }
+    std::size_t first_always() const { return first_always_; }  // `always` steps stand last
     const BoundStep& bound(std::size_t index) const { return plan_.steps[index]; }
     const StepRecord& record(std::size_t index) const { return records_[index]; }
     std::optional<std::size_t> find(std::string_view step) const;
@@ -126,12 +133,27 @@ public:
     const std::vector<std::size_t>& dependents(std::size_t index) const { return dependents_[index]; }
     std::size_t unmet_needs(std::size_t index) const { return unmet_[index]; }
     std::size_t unsettled() const { return unsettled_; }  // main steps that may still move by themselves
+    std::size_t not_begun() const { return not_begun_; }  // main steps that are pending, ready or waiting
+    std::size_t held_up() const { return held_up_; }      // main steps that are pending and need others first
+    const std::set<std::size_t>& failed() const { return failed_; }  // main steps
+    const std::set<std::size_t>& unknown() const { return unknown_; }
+    // Steps that could not be taken back and that nobody answers for.
+    const std::set<std::size_t>& stuck() const { return stuck_; }
+    // The main step that is to be taken back next: of those that may have had an effect and have an undo, one that
+    // failed, else the one that succeeded last.
+    std::optional<std::size_t> newest_effect() const;
 
     std::vector<OpenObligation> obligations() const;  // open ones, in the order they were opened
 
 private:
     Result<void> fold_step(const Entry& entry);
+    Result<void> fold_running(const BoundStep& step, StepRecord& record, Cause cause, const Entry& entry);
+    Result<void> fold_waiting(StepRecord& record, const Entry& entry);
+    void fold_ready(StepRecord& record, StepState from, Moment time);
+    Result<void> fold_phase(const Entry& entry);
     Result<void> fold_request(const Entry& entry);
+    bool is_held_up(std::size_t index) const;
+    void sort_in(std::size_t index);  // into the sets below, by what its record says now
     void fold_obligations(const BoundStep& step, Moment time);
     void pay(const std::string& name, const std::string& target, const std::string& region);
 
@@ -143,9 +165,12 @@ private:
     std::vector<std::vector<std::size_t>> dependents_;
     std::vector<std::size_t> unmet_;
     std::vector<const ActionType*> undo_;
-    std::size_t unsettled_ = 0;
+    std::size_t first_always_ = 0;
+    std::size_t unsettled_ = 0, not_begun_ = 0, held_up_ = 0;
     std::size_t completed_ = 0;
-    RunPhase phase_ = RunPhase::running;
+    std::set<std::size_t> failed_, unknown_, stuck_;
+    std::set<std::pair<std::size_t, std::size_t>> effects_;  // order of completion, step
+    RunPhase phase_ = RunPhase::running, before_hold_ = RunPhase::running;
     std::string phase_says_;
     bool cancelling_ = false;
     bool past_no_return_ = false;

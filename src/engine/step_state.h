@@ -75,6 +75,7 @@ inline constexpr std::array step_transitions = {
     Transition{StepState::waiting, StepState::ready, Cause::granted, "the people asked have agreed"},
     Transition{StepState::waiting, StepState::failed, Cause::rejected, "a person said no"},
     Transition{StepState::waiting, StepState::failed, Cause::expired, "nobody decided in time"},
+    Transition{StepState::waiting, StepState::failed, Cause::cancelled, "the run turns back; it had been tried before"},
     Transition{StepState::waiting, StepState::cancelled, Cause::cancelled, "the run does not come to it"},
     Transition{StepState::running, StepState::succeeded, Cause::confirmed, "the target shows the effect"},
     Transition{StepState::running, StepState::succeeded, Cause::already_so, "the target already shows it"},
@@ -84,7 +85,6 @@ inline constexpr std::array step_transitions = {
                "no answer: look at the target before any retry"},
     Transition{StepState::running, StepState::unknown, Cause::controller_lost,
                "the controller that asked is gone: look first"},
-    Transition{StepState::running, StepState::cancelled, Cause::cancelled, "cancelled before it had an effect"},
     Transition{StepState::unknown, StepState::succeeded, Cause::effect_seen, "the target already shows the effect"},
     Transition{StepState::unknown, StepState::succeeded, Cause::person_says_done, "a person has looked: it is done"},
     Transition{StepState::unknown, StepState::ready, Cause::effect_absent,
@@ -101,6 +101,8 @@ inline constexpr std::array step_transitions = {
     Transition{StepState::compensating, StepState::compensation_failed, Cause::undo_failed,
                "it could not be taken back"},
     Transition{StepState::compensation_failed, StepState::compensating, Cause::retry, "taking it back is tried again"},
+    Transition{StepState::compensated, StepState::ready, Cause::retry,
+               "done again, as the step for which it was taken back is tried again"},
 };
 
 // The row of a move, or null: then the move is illegal.
