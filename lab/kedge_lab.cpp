@@ -1,6 +1,6 @@
 // The lab by itself, without the rest of kedge:
 //
-//   kedge-lab up | down | status [--json] | break FAULT... | heal FAULT...
+//   kedge-lab [--name NAME] up | down | status | break FAULT... | heal FAULT... | heal all
 #include <fmt/format.h>
 
 #include <csignal>
@@ -82,8 +82,13 @@ int heal(const Lab& lab, const Words& words) {
     return 0;
 }
 
-int run(const Words& words) {
-    const Result<Lab> lab = Lab::named();
+int run(Words words) {
+    std::string name(default_lab);
+    if (words.size() > 2 && words.front() == "--name") {
+        name = words[1];
+        words.erase(words.begin(), words.begin() + 2);
+    }
+    const Result<Lab> lab = Lab::named(name);
     if (!lab) return complain(lab.error());
     if (words == Words{"up"}) return up(*lab);
     if (words == Words{"down"}) return down(*lab);
