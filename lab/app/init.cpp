@@ -42,8 +42,8 @@ Statement probe_login(const std::string& password) {
 }  // namespace
 
 Result<void> initialise_database(const std::string& conninfo, const std::string& probe_password, Moment deadline) {
-    auto opened = Connection::open(conninfo, "", deadline);
-    if (!opened.connection) return Error{Fault::unavailable, peer_of(conninfo) + ": " + opened.lost.says};
+    auto opened = Connection::open({conninfo}, deadline);
+    if (!opened.connection) return Error{Fault::unavailable, "the database to be filled: " + opened.lost.says};
     Connection& connection = *opened.connection;
     const auto role = TRY(run(connection, {{"SELECT 1 FROM pg_roles WHERE rolname = 'aragora'", {}}}, deadline));
     Transaction load;

@@ -103,7 +103,7 @@ ServerState Database::ask(std::unique_ptr<Connection>& connection, const Server&
     ServerState state{.region = server.address.region};
     if (connection && connection->is_spent()) connection.reset();
     if (!connection) {
-        auto opened = Connection::open(server.address.conninfo, "", now() + connect_limit_);
+        auto opened = Connection::open({server.address.conninfo}, now() + connect_limit_);
         if (!opened.connection) {
             state.says = opened.lost.says;
             return state;
@@ -149,7 +149,7 @@ void Database::keep_warm(std::size_t index) {
         std::erase_if(server.idle, [](const auto& connection) { return connection->is_spent(); });
         if (server.state.role == Role::unknown || server.idle.size() >= warm_connections || !primary_) return;
     }
-    auto opened = Connection::open(server.address.conninfo, "", now() + connect_limit_);
+    auto opened = Connection::open({server.address.conninfo}, now() + connect_limit_);
     if (opened.connection) give_back(index, std::move(opened.connection));
 }
 
@@ -211,8 +211,7 @@ Database::Try Database::attempt(std::size_t index, const Transaction& transactio
     const Permit permit{permits_};
     auto connection = borrow(index);
     if (!connection) {
-        auto opened =
-            Connection::open(servers_[index]->address.conninfo, "", std::min(deadline, now() + connect_limit_));
+        auto opened = Connection::open({servers_[index]->address.conninfo}, std::min(deadline, now() + connect_limit_));
         if (!opened.connection) return {Try::Kind::not_done, {}, {Fault::unavailable, opened.lost.says}};
         connection = std::move(opened.connection);
     }
