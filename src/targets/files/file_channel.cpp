@@ -1,18 +1,13 @@
 #include "targets/files/file_channel.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <sstream>
 
 #include "base/json.h"
-#include "os/descriptor.h"
 #include "os/files.h"
+#include "os/line_file.h"
 
 namespace kedge {
 namespace {
@@ -42,25 +37,17 @@ Result<Truth> FileChannel::delivered(const std::string& key, Moment) {
 }
 
 Result<void> FileChannel::send(const Notice& notice, Moment deadline) {
-    const auto failed = [&](Fault fault, std::string_view doing) {
-        return Error{fault, fmt::format("channel {}: cannot {} {}: {}", name_, doing, path_, std::strerror(errno))};
-    };
-    TRY(make_directories(std::filesystem::path(path_).parent_path().string()).within("channel " + name_));
-    const Descriptor file(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    if (file.get() < 0) return failed(Fault::unavailable, "open");
+    const std::string where = "channel " + name_;
+    TRY(make_directories(std::filesystem::path(path_).parent_path().string()).within(where));
     // Looking for the key and appending are one act among all who send here.
-    if (::flock(file.get(), LOCK_EX) != 0) return failed(Fault::unavailable, "lock");
-    if (TRY(delivered(notice.key, deadline)) == Truth::yes) return {};
-    const std::string line = dump(Json{{"key", notice.key},
-                                       {"at", to_string(notice.at)},
-                                       {"severity", notice.severity},
-                                       {"title", notice.title},
-                                       {"text", notice.text}}) +
-                             "\n";
-    const ssize_t written = ::write(file.get(), line.data(), line.size());
-    if (written != static_cast<ssize_t>(line.size())) return failed(Fault::outcome_unknown, "append to");
-    if (::fsync(file.get()) != 0) return failed(Fault::outcome_unknown, "sync");
-    return {};
+    LineFile file = TRY(LineFile::open(path_, deadline).within(where));
+    if (holds(TRY(file.content(file_max).within(where)), notice.key)) return {};
+    const Json line = {{"key", notice.key},
+                       {"at", to_string(notice.at)},
+                       {"severity", notice.severity},
+                       {"title", notice.title},
+                       {"text", notice.text}};
+    return file.append(dump(line)).within(where);
 }
 
 }  // namespace kedge

@@ -4,16 +4,19 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
+#include <iterator>
+#include <optional>
 
 #include "base/json.h"
+#include "os/line_file.h"
 
 namespace kedge {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::streamoff tail_bytes = 64 * 1024;
+// How much is read from the end of a file: first a little, then four times as much until it is enough.
+constexpr std::size_t first_bytes = 64u << 10, most_bytes = 16u << 20;
 
 // The files that a path with at most one `*` in its last component names.
 std::vector<fs::path> expand(const std::string& pattern) {
@@ -32,18 +35,34 @@ std::vector<fs::path> expand(const std::string& pattern) {
     return files;
 }
 
-// The whole lines in the last part of the file.
-std::vector<std::string> last_lines(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    if (!file) return {};
-    const std::streamoff size = file.tellg();
-    const std::streamoff from = std::max<std::streamoff>(0, size - tail_bytes);
-    file.seekg(from);
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(file, line);)
-        if (!file.eof()) lines.push_back(std::move(line));  // a last line without its end is still being written
-    if (from > 0 && !lines.empty()) lines.erase(lines.begin());
-    return lines;
+std::optional<LogLine> read_line(std::string_view text, const std::string& region) {
+    const Result<Json> record = parse_json(text);
+    if (!record || get_string(*record, "region").value_or(region) != region) return std::nullopt;
+    const Result<Moment> time = parse_moment(get_string(*record, "ts").value_or(""));
+    if (!time) return std::nullopt;
+    return LogLine{*time, region, std::string(text)};
+}
+
+// The last `count` lines of `region` in `lines`, the last first.
+std::vector<LogLine> last_of(std::string_view lines, const std::string& region, std::size_t count) {
+    std::vector<LogLine> found;
+    while (!lines.empty() && found.size() < count) {
+        lines.remove_suffix(1);  // the end of the last line
+        const std::size_t start = lines.rfind('\n') + 1;
+        if (auto line = read_line(lines.substr(start), region)) found.push_back(std::move(*line));
+        lines = lines.substr(0, start);
+    }
+    return found;
+}
+
+Result<std::vector<LogLine>> newest_in(const std::string& path, const std::string& region, std::size_t count) {
+    for (std::size_t bytes = first_bytes;; bytes *= 4) {
+        const Result<LastLines> lines = read_last_lines(path, bytes);
+        if (!lines && lines.error().fault == Fault::not_found) return std::vector<LogLine>{};
+        if (!lines) return lines.error();
+        std::vector<LogLine> found = last_of(lines->text, region, count);
+        if (found.size() >= count || lines->from_the_start || bytes >= most_bytes) return found;
+    }
 }
 
 }  // namespace
@@ -62,19 +81,15 @@ Result<std::vector<LogLine>> FileLogs::newest(const std::string& region, int cou
     const auto found = paths_.find(region);
     if (found == paths_.end())
         return Error{Fault::not_found, fmt::format("logs {}: nothing is collected from region {}", name_, region)};
+    const auto wanted = static_cast<std::size_t>(std::max(0, count));
     std::vector<LogLine> lines;
     for (const std::string& pattern : found->second)
-        for (const fs::path& path : expand(pattern))
-            for (const std::string& text : last_lines(path)) {
-                const Result<Json> record = parse_json(text);
-                if (!record) continue;
-                const Result<Moment> time = parse_moment(get_string(*record, "ts").value_or(""));
-                if (time) lines.push_back({*time, get_string(*record, "region").value_or(region), text});
-            }
-    std::erase_if(lines, [&](const LogLine& line) { return line.region != region; });
-    std::stable_sort(lines.begin(), lines.end(), [](const LogLine& a, const LogLine& b) { return a.time > b.time; });
-    if (lines.size() > static_cast<std::size_t>(std::max(0, count)))
-        lines.resize(static_cast<std::size_t>(std::max(0, count)));
+        for (const fs::path& path : expand(pattern)) {
+            std::vector<LogLine> some = TRY(newest_in(path.string(), region, wanted).within("logs " + name_));
+            std::ranges::move(some, std::back_inserter(lines));
+        }
+    std::ranges::stable_sort(lines, std::ranges::greater{}, &LogLine::time);
+    if (lines.size() > wanted) lines.resize(wanted);
     return lines;
 }
 

@@ -82,8 +82,9 @@ Result<std::optional<LagSample>> FileSamples::latest(const std::string& database
         if (text.error().fault == Fault::not_found) return std::optional<LagSample>{};
         return text.error().within("samples of " + database);
     }
-    const Json json = TRY(parse_json(*text).within(path_of(database)));
-    return std::optional(TRY(read_sample(json).within(path_of(database))));
+    const Result<Json> json = parse_json(*text);
+    if (!json) return Error{Fault::corrupt, fmt::format("{}: {}", path_of(database), json.error().message)};
+    return std::optional(TRY(read_sample(*json).within(path_of(database))));
 }
 
 Result<void> FileSamples::write(const std::string& database, const LagSample& sample) const {

@@ -8,8 +8,8 @@
 
 namespace kedge {
 
-// Names are relative, with `/`, of ordinary characters; nothing outside the directory is ever opened, symbolic links
-// included. Any thread may call.
+// Names are relative, with `/`; nothing outside the directory is ever opened, and no symbolic link below it is
+// followed. What is still being written, or was left so by a crash, is not listed. Any thread and process may call.
 class FileStore final : public Store {
 public:
     // invalid_input for a path that is not absolute. The directory need not exist yet.
@@ -21,7 +21,6 @@ public:
 
 private:
     FileStore(std::string name, std::string directory) : name_(std::move(name)), directory_(std::move(directory)) {}
-    Result<std::string> path_of(const std::string& object) const;
 
     const std::string name_, directory_;
 };
