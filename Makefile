@@ -1,0 +1,57 @@
+# Everything a newcomer runs. The work is done by CMake and by the scripts in tools/.
+
+BUILD ?= build
+JOBS  ?= $(shell nproc)
+# What `make drill` runs after the build, from the top of the clone.
+DRILL ?= $(BUILD)/kedge drill start regional-failover
+
+
+.PHONY: help build drill test bench format lint sanitize nightly clean
+
+help:
+	@echo 'make drill      install what is missing, build, lose a region of the lab and recover it, report'
+	@echo 'make test       install what is missing, build, run every test'
+	@echo 'make build      install what is missing, leave the program at build/kedge'
+	@echo 'make bench      print the benchmark tables, the peer beside ours'
+	@echo 'make format     put all sources into the project'"'"'s format'
+	@echo 'make lint       check format and source (clang-tidy) of all files'
+	@echo 'make sanitize   run the tests under ASan and UBSan, then under TSan'
+	@echo 'make nightly    tests, lint, sanitizers, benchmarks'
+	@echo 'make clean      remove what was built'
+
+build: packages-build $(BUILD)/build.ninja
+	@ninja -C $(BUILD) -j $(JOBS) programs
+
+$(BUILD)/build.ninja:
+	@cmake -S . -B $(BUILD) -G Ninja >/dev/null
+
+packages-%:
+	@tools/install-packages $(subst -, ,$*)
+
+drill: packages-build-lab build
+	@$(DRILL)
+
+test: packages-build-lab-test
+	@cmake -S . -B $(BUILD) -G Ninja >/dev/null
+	@ninja -C $(BUILD) -j $(JOBS)
+	@ctest --test-dir $(BUILD) --no-tests=error --output-on-failure -j $(JOBS)
+
+bench: packages-build-lab-test-bench
+	@cmake -S . -B $(BUILD) -G Ninja >/dev/null
+	@ninja -C $(BUILD) -j $(JOBS)
+	@ninja -C $(BUILD) bench
+
+format: packages-lint
+	@git ls-files -z '*.cpp' '*.h' | xargs -0 -r clang-format -i
+
+lint: packages-build-lint
+	@tools/lint all
+
+sanitize: packages-build-lab-test
+	@tools/sanitize address
+	@tools/sanitize thread
+
+nightly: test lint sanitize bench
+
+clean:
+	rm -rf $(BUILD) build-*
