@@ -90,6 +90,8 @@ TEST_F(WholeLab, IsComplete) {
     EXPECT_EQ(role("redis-us-east-1"), "master");
     EXPECT_EQ(role("redis-us-west-2"), "replica");
     EXPECT_EQ(sql(east, "show data_checksums"), "on");
+    EXPECT_EQ(sql(east, "show fsync"), "on");
+    EXPECT_EQ(sql(west, "show fsync"), "on");
     EXPECT_GT(std::stoi(sql(east, "select count(*) from users")), 0);
     EXPECT_TRUE(reaches("127.0.13.9", "redis-us-east-1"));
     struct stat directory {};

@@ -1,6 +1,7 @@
 #include "lab/builder.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <future>
@@ -83,6 +84,8 @@ Result<void> Builder::write_configuration() {
                 TRY(write("postgresql.conf", postgres_configuration(layout_, component)));
                 TRY(write("pg_hba.conf", postgres_access()));
                 TRY(write("pg_ident.conf", ""));
+                // What is written until the lab is up can be made again; only then must the disk keep its word.
+                TRY(write("building.conf", "fsync = off\n"));
                 break;
             case Kind::redis: TRY(write("redis.conf", redis_configuration(layout_, component))); break;
             case Kind::sentinel: TRY(write("sentinel.conf", sentinel_configuration(layout_, component))); break;
@@ -165,8 +168,15 @@ Result<void> Builder::start_databases(const Until& until) {
     const Place& standby = place("postgres-us-west-2");
     TRY(make_primary(primary, until));
     TRY(fill_primary(primary, until));
-    return side_by_side([&] { return make_standby(primary, standby, until); },
-                        [&] { return store_backup(primary, until); });
+    TRY(side_by_side([&] { return make_standby(primary, standby, until); },
+                     [&] { return store_backup(primary, until); }));
+    for (const Place* const server : {&primary, &standby}) {
+        unlink(layout_.building(*server).c_str());
+        TRY(tell_postgres(layout_, *server, "postgres", "select pg_reload_conf();\n", until));
+        TRY(wait_for(fmt::format("{} to sync to disk", server->name), until,
+                     [&] { return is(ask_postgres(layout_, *server, "postgres", "show fsync", until), "on"); }));
+    }
+    return {};
 }
 
 Result<void> Builder::make_primary(const Place& primary, const Until& until) {

@@ -78,9 +78,11 @@ log_connections = off
 log_replication_commands = on
 timezone = UTC
 log_timezone = UTC
+
+include_if_exists '{10}'
 )",
         place.name, layout.data(place), layout.of(place), place.host, place.port, command("lab-archive", "%p %f"),
-        command("lab-restore", "%f %p"), upstream.host, upstream.port, to_string(place.site));
+        command("lab-restore", "%f %p"), upstream.host, upstream.port, to_string(place.site), layout.building(place));
 }
 
 std::string postgres_access() {

@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <vector>
 
@@ -62,42 +64,85 @@ Result<void> sync_directory(const std::string& directory) {
     return {};
 }
 
-using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
+// Disks that take milliseconds to forget a file take many at once: directories side by side are emptied side by side.
+class Removal {
+public:
+    Result<void> empty(Descriptor file, dev_t device, const std::string& shown);
 
-// Empties the directory behind `file`. Depth is that of the tree on disk; each level holds one descriptor.
-Result<void> empty_directory(Descriptor file, dev_t device, const std::string& shown) {
-    const int number = file.get();
-    const Directory directory(fdopendir(file.release()), closedir);
-    if (!directory) {
-        close(number);
-        return file_error(shown, "cannot list", errno);
-    }
+private:
+    static constexpr int threads_max = 16;
+
+    Result<std::vector<std::string>> names_in(int directory, const std::string& shown);
+    Result<bool> remove_file(int directory, const std::string& name, dev_t device, const std::string& shown);
+    Result<void> remove_directory(int parent, const std::string& name, dev_t device, const std::string& shown);
+
+    std::atomic<int> threads_{1};
+};
+
+Result<std::vector<std::string>> Removal::names_in(int directory, const std::string& shown) {
+    const int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const std::unique_ptr<DIR, int (*)(DIR*)> listing(copy < 0 ? nullptr : fdopendir(copy), closedir);
+    if (!listing) return file_error(shown, "cannot list", errno);
+    std::vector<std::string> names;
     for (;;) {
         errno = 0;
-        const dirent* const entry = readdir(directory.get());
+        const dirent* const entry = readdir(listing.get());
         if (entry == nullptr && errno != 0) return file_error(shown, "cannot list", errno);
-        if (entry == nullptr) return {};
-        const std::string name = entry->d_name;
-        if (name == "." || name == "..") continue;
-        const std::string inner = shown + "/" + name;
-        struct stat status {};
-        if (fstatat(number, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-            if (errno == ENOENT) continue;
-            return file_error(inner, "cannot look at it", errno);
-        }
-        if (!S_ISDIR(status.st_mode)) {
-            if (unlinkat(number, name.c_str(), 0) != 0 && errno != ENOENT)
-                return file_error(inner, "cannot remove", errno);
-            continue;
-        }
-        if (status.st_dev != device)
-            return Error{Fault::refused, fmt::format("{}: another file system is mounted here", inner)};
-        Descriptor child(openat(number, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (!child.is_open()) return file_error(inner, "cannot open", errno);
-        TRY(empty_directory(std::move(child), device, inner));
-        if (unlinkat(number, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-            return file_error(inner, "cannot remove", errno);
+        if (entry == nullptr) return names;
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != "..") names.emplace_back(name);
     }
+}
+
+// False if it is a directory.
+Result<bool> Removal::remove_file(int directory, const std::string& name, dev_t device, const std::string& shown) {
+    struct stat status {};
+    if (fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) return true;
+        return file_error(shown, "cannot look at it", errno);
+    }
+    if (S_ISDIR(status.st_mode) && status.st_dev != device)
+        return Error{Fault::refused, fmt::format("{}: another file system is mounted here", shown)};
+    if (S_ISDIR(status.st_mode)) return false;
+    if (unlinkat(directory, name.c_str(), 0) != 0 && errno != ENOENT) return file_error(shown, "cannot remove", errno);
+    return true;
+}
+
+Result<void> Removal::remove_directory(int parent, const std::string& name, dev_t device, const std::string& shown) {
+    Descriptor child(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!child.is_open()) return file_error(shown, "cannot open", errno);
+    TRY(empty(std::move(child), device, shown));
+    if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+        return file_error(shown, "cannot remove", errno);
+    return {};
+}
+
+// Empties the directory behind `file`. Depth is that of the tree on disk; each level holds one descriptor.
+Result<void> Removal::empty(Descriptor file, dev_t device, const std::string& shown) {
+    const int number = file.get();
+    std::vector<std::future<Result<void>>> others;
+    Result<void> first_error;
+    const auto note = [&](Result<void> result) {
+        if (first_error && !result) first_error = std::move(result);
+    };
+    for (const std::string& name : TRY(names_in(number, shown))) {
+        const std::string inner = shown + "/" + name;
+        const Result<bool> removed = remove_file(number, name, device, inner);
+        if (!removed) note(removed.error());
+        if (!removed || *removed) continue;
+        if (threads_.fetch_add(1) < threads_max) {
+            others.push_back(std::async(std::launch::async, [this, number, name, device, inner] {
+                Result<void> done = remove_directory(number, name, device, inner);
+                threads_.fetch_sub(1);
+                return done;
+            }));
+        } else {
+            threads_.fetch_sub(1);
+            note(remove_directory(number, name, device, inner));
+        }
+    }
+    for (auto& other : others) note(other.get());
+    return first_error;
 }
 
 std::string absolute(const std::string& path) {
@@ -213,7 +258,7 @@ Result<void> remove_tree(const std::string& path) {
     }
     struct stat status {};
     if (fstat(root.get(), &status) != 0) return file_error(path, "cannot look at it", errno);
-    TRY(empty_directory(std::move(root), status.st_dev, path));
+    TRY(Removal().empty(std::move(root), status.st_dev, path));
     if (rmdir(path.c_str()) != 0 && errno != ENOENT) return file_error(path, "cannot remove", errno);
     return {};
 }
