@@ -43,7 +43,9 @@ std::optional<double> to_number(const std::string& text) {
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc{} || stop != end || !std::isfinite(value)) return std::nullopt;
-    return value;
+    const std::size_t first = text.starts_with('-') ? 1 : 0;
+    const bool leading_zero = text.size() > first + 1 && text[first] == '0' && text[first + 1] != '.';
+    return leading_zero ? std::nullopt : std::optional{value};
 }
 
 bool is_date(const std::string& text) {
@@ -90,7 +92,8 @@ public:
             case ShapeKind::map: return read_map(node, shape, pointer);
             case ShapeKind::record: return read_fields(node, shape, shape.fields, true, pointer);
             case ShapeKind::variant: return read_variant(node, shape, pointer);
-            case ShapeKind::any: return read_any(node, pointer);
+            case ShapeKind::json:
+            case ShapeKind::any: return read_any(node, shape, pointer);
             case ShapeKind::text:
             case ShapeKind::name:
             case ShapeKind::integer:
@@ -152,6 +155,7 @@ private:
             case ShapeKind::map:
             case ShapeKind::record:
             case ShapeKind::variant:
+            case ShapeKind::json:
             case ShapeKind::any: break;
         }
         check(false, "only scalars come here");
@@ -265,18 +269,22 @@ private:
                       suggestion(values.back(), known));
     }
 
-    Json read_any(const Node& node, const std::string& pointer) {
+    Json read_any(const Node& node, const Shape& shape, const std::string& pointer) {
         switch (node.kind) {
             case NodeKind::nothing: return nullptr;
-            case NodeKind::text: return read_scalar_as_it_is(node);
-            case NodeKind::list: return read_list(node, shape::list(shape::any()), pointer);
-            case NodeKind::map: return read_map(node, shape::map_of_texts(shape::any()), pointer);
+            case NodeKind::text: return read_scalar_as_it_is(node, shape);
+            case NodeKind::list: return read_list(node, shape::list(shape), pointer);
+            case NodeKind::map: return read_map(node, shape::map_of_texts(shape), pointer);
         }
         return nullptr;
     }
 
-    Json read_scalar_as_it_is(const Node& node) {
+    Json read_scalar_as_it_is(const Node& node, const Shape& shape) {
         if (has_control_character(node.text)) mistakes_.add(node.place, "a text with a control character", "remove it");
+        if (shape.kind == ShapeKind::any || node.quoted) return node.text;
+        if (node.text == "true" || node.text == "false") return node.text == "true";
+        if (const auto integer = to_integer(node.text)) return *integer;
+        if (const auto number = to_number(node.text)) return *number;
         return node.text;
     }
 

@@ -80,6 +80,7 @@ Json of(const Shape& shape) {
         }
         case ShapeKind::record: return record(shape.fields);
         case ShapeKind::variant: return variant(shape);
+        case ShapeKind::json:
         case ShapeKind::any: return Json::object();
     }
     return Json::object();

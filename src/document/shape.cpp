@@ -44,6 +44,9 @@ Shape date() {
 Shape secret() {
     return of_kind(ShapeKind::secret);
 }
+Shape json() {
+    return of_kind(ShapeKind::json);
+}
 Shape any() {
     return of_kind(ShapeKind::any);
 }
@@ -123,6 +126,7 @@ std::string expectation(const Shape& shape) {
         case ShapeKind::map: return "a map";
         case ShapeKind::record:
         case ShapeKind::variant: return fmt::format("the fields of {}", shape.title);
+        case ShapeKind::json: return "a value that is sent as JSON";
         case ShapeKind::any: return "a value";
     }
     return {};

@@ -27,6 +27,7 @@ enum class ShapeKind {
     map,        // texts (`keys`) to `inner[0]`
     record,     // named fields
     variant,    // a record whose further fields depend on the values of `tags`
+    json,       // anything that is sent as JSON: plain numbers, true, false and null as such, what is quoted as text
     any,        // anything: texts, lists and maps of them; its meaning is checked elsewhere
 };
 
@@ -77,6 +78,7 @@ Shape map(Shape value);           // keys are names
 Shape map_of_texts(Shape value);  // keys are any texts
 Shape record(std::string title, std::vector<Field> fields);
 Shape variant(std::string title, std::vector<std::string> tags, std::vector<Field> fields, std::vector<Case> cases);
+Shape json();
 Shape any();
 
 }  // namespace shape

@@ -33,6 +33,7 @@ public:
             case ShapeKind::date:
             case ShapeKind::secret:
             case ShapeKind::choice:
+            case ShapeKind::json:
             case ShapeKind::any: return;
         }
     }
@@ -84,6 +85,7 @@ private:
             case ShapeKind::flag: return "`true`, `false`";
             case ShapeKind::date: return "date";
             case ShapeKind::secret: return "secret";
+            case ShapeKind::json: return "JSON";
             case ShapeKind::any: return "any";
         }
         return {};

@@ -162,7 +162,7 @@ Shape exchange() {
         "exchange",
         {required("request", shape::text(), "method and path: `POST /api/auth/login`"),
          optional("headers", shape::map_of_texts(shape::text()), "texts with `${name}` of what was captured before"),
-         optional("body", shape::any(), "sent as JSON; texts with `${unique}`, `${name}`, `${secret:NAME}`"),
+         optional("body", shape::json(), "sent as JSON; texts with `${unique}`, `${name}`, `${secret:NAME}`"),
          optional("expect", expectation, "the answer that passes"),
          optional("capture", shape::map(shape::text()), "name to the JSON pointer whose value it keeps"),
          optional("until", shape::span(), "asked again until the answer passes, for at most so long"),
@@ -175,7 +175,7 @@ Shape probe() {
         "WebSocket exchange", {required("path", shape::text(), "`/ws`"),
                                optional("url", shape::text(), "instead of the instances' own: a port of its own"),
                                optional("greeting", shape::text(), "`type` of the first frame"),
-                               optional("send", shape::any(), "a frame, sent as JSON"),
+                               optional("send", shape::json(), "a frame, sent as JSON"),
                                optional("answer", shape::text(), "`type` of the frame that must come back")});
     return shape::record("probe",
                          {optional("says", shape::text(), "what it shows, in words"),

@@ -107,6 +107,7 @@ struct Estate {
     std::string name;
     std::string summary;
     std::string lab;  // state directory of the lab that owns it; empty for a real estate
+    std::string lab_name;
     std::vector<Region> regions;
     std::vector<Tier> tiers;  // strictest first
     std::vector<Service> services;
@@ -114,9 +115,10 @@ struct Estate {
     std::vector<Person> people;
     std::vector<Dashboard> dashboards;
     std::vector<Contact> contacts;
-    std::string path;    // where it was read from
-    std::string text;    // the file itself; what a run pins
-    std::string digest;  // SHA-256 of `text`
+    std::map<std::string, std::string> inputs;  // of plans, where a run gives none: how long to soak here, say
+    std::string path;                           // where it was read from
+    std::string text;                           // the file itself; what a run pins
+    std::string digest;                         // SHA-256 of `text`
 
     const Region* region(std::string_view name) const;  // null if there is none; the estate owns it
     const Tier* tier(std::string_view name) const;

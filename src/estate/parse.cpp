@@ -53,6 +53,8 @@ public:
             estate_.dashboards.push_back({name, url.get<std::string>()});
         for (const auto& [role, contact] : get(json_, "contacts").items())
             estate_.contacts.push_back({role, text_of(contact, "reach"), text_of(contact, "when")});
+        for (const auto& [name, value] : get(json_, "inputs").items())
+            estate_.inputs[name] = filled_in(value.get<std::string>(), below("/inputs", name));
         read_services();
         read_targets();
         check_references();
@@ -66,6 +68,7 @@ private:
         if (options_.lab_root.empty())
             mistakes_.add(places_.value("/lab"), "this estate belongs to a lab, and no labs are kept here");
         estate_.lab = options_.lab_root + "/" + lab;
+        estate_.lab_name = lab;
     }
 
     void read_tiers() {
@@ -325,6 +328,8 @@ Shape estate_shape() {
          optional("people", shape::map(person), "who may be asked, by the name that approvals carry"),
          optional("contacts", shape::map_of_texts(contact), "whom to reach, by role"),
          optional("dashboards", shape::map_of_texts(shape::text()), "address by title"),
+         optional("inputs", shape::map(shape::text()),
+                  "inputs of plans, by name, where a run gives none: what differs from estate to estate"),
          optional("services", shape::map(service), "what the business names: no driver, it stands on targets"),
          required("targets", shape::map(target_shape()), "what steps act on, by name")});
 }

@@ -73,13 +73,16 @@ private:
                 mistakes_.add({}, fmt::format("there is no input `{}`", name), suggestion(name, known));
         for (const Input& input : plan_.inputs) {
             const auto given = inputs.find(input.name);
-            if (given == inputs.end() && !input.fallback) {
+            const auto here = estate_.inputs.find(input.name);
+            if (given == inputs.end() && here == estate_.inputs.end() && !input.fallback) {
                 mistakes_.add(
                     {}, fmt::format("input `{}` is missing", input.name),
                     fmt::format("--input {}={}", input.name, input.says.empty() ? "..." : "... (" + input.says + ")"));
                 continue;
             }
-            bind_input(input, given != inputs.end() ? given->second : *input.fallback);
+            bind_input(input, given != inputs.end()          ? given->second
+                              : here != estate_.inputs.end() ? here->second
+                                                             : *input.fallback);
         }
     }
 

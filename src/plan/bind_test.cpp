@@ -123,6 +123,20 @@ TEST(Bind, ReadsSpansFromInputs) {
               Lines{"p.yaml: input `soak`: expected a span with its unit, such as 30s or 5m, found `long`"});
 }
 
+TEST(Bind, TakesFromTheEstateWhatARunDoesNotGive) {
+    std::string text = estate_for_tests;
+    text.replace(text.find("estate: small"), 13, "estate: small\ninputs: {soak: 10s, other: x}");
+    const Estate here = *parse_estate("e.yaml", text);
+    const auto plan = parse_plan("p.yaml", head +
+                                               "inputs: {soak: {type: span, default: 5m}}\n"
+                                               "steps: [{id: a, check: metrics.no-worse, on: figures, with: {region: "
+                                               "east}, steady: \"${soak}\", deadline: 1h}]");
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(bind_plan(*plan, {}, here, catalogue_for_tests())->step("a")->steady, 10s);
+    EXPECT_EQ(bind_plan(*plan, {{"soak", "1m"}}, here, catalogue_for_tests())->step("a")->steady, 1min);
+    EXPECT_EQ(bind_plan(*plan, {}, estate(), catalogue_for_tests())->step("a")->steady, 5min);
+}
+
 TEST(Bind, NamesTargetsThatAreNotArmed) {
     const auto plan = parse_plan("p.yaml", head + "steps: [{id: a, do: redis.fail-over, on: cache@west}]");
     const auto bound = bind_plan(*plan, {}, estate(), catalogue_for_tests());
