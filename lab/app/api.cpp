@@ -114,7 +114,13 @@ Result<Api::Caller> Api::identify(const ApiRequest& request) {
     if (replies[0].kind != Reply::Kind::text) return Error{Fault::not_allowed, "Invalid or expired token"};
     const Json session = TRY(parse_json(replies[0].text));
     const std::string user = get_string(session, "user_id").value_or("");
-    return Caller{user, get_string(session, "tenant_id").value_or(""), "user:" + user};
+    return Caller{user, get_string(session, "tenant_id").value_or(""), "session:" + sha256_hex(token).substr(0, 16)};
+}
+
+std::string Api::bucket_of(const ApiRequest& request) {
+    if (request.authorization.empty()) return request.client;
+    const auto caller = identify(request);
+    return caller ? caller->bucket : request.client;
 }
 
 std::optional<ApiResponse> Api::limit(const std::string& what, const std::string& client, int limit,

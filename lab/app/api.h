@@ -11,7 +11,7 @@
 //   POST /api/auth/login        {email, password}: 200 user and tokens, 400, 401, 429, 503 without Redis
 //   POST /api/debates           {question or task, agents, rounds}: 200 with debate_id; needs a bearer token.
 //                               An Idempotency-Key makes a repeated request the same debate.
-//   GET  /api/debates[/{id}]    200, 404; answered from a standby where no primary is
+//   GET  /api/debates[/{id}]    200, 404; answered from a standby where no primary is; ?limit=1..100
 //   POST /api/heartbeat         {stream, seq}: 200 {stream, seq, at, region, instance} once committed
 //   GET  /api/heartbeat?stream= the ranges of stored numbers
 //   GET  /metrics               Prometheus text
@@ -19,9 +19,9 @@
 //                               are done ("writes_running": 0), or after a second with their number.
 //   WebSocket /ws               connection_info and loop_list at once; ping, subscribe, get_loops
 //
-// A session token lives in Redis: while Redis is away logins and sessions fail with 503, and only the
-// service token (heartbeats, probes) is accepted. Writes wait up to `write_wait` for a database that takes
-// them, or for held writes to be released; then 503 with Retry-After.
+// Requests are limited for each session apart, else for each client address. A session token lives in Redis: while
+// Redis is away logins and sessions fail with 503, and only the service token (heartbeats, probes) is accepted. Writes
+// wait up to `write_wait` for a database that takes them, or for held writes to be released; then 503 with Retry-After.
 #pragma once
 
 #include <atomic>
@@ -105,6 +105,8 @@ private:
     Answer maintenance(const ApiRequest& request);
 
     Result<Caller> identify(const ApiRequest& request);
+    // By whom a request that needs no login is counted: by its session if it has a valid one, else by address.
+    std::string bucket_of(const ApiRequest& request);
     bool is_service(const ApiRequest& request) const;
     // Counts the request; an answer 429 where it is one too many.
     std::optional<ApiResponse> limit(const std::string& what, const std::string& client, int limit,

@@ -99,7 +99,8 @@ Api::Answer Api::create_debate(const ApiRequest& request) {
     const Json& agents = get(body, "agents");
 
     // The key, a client's or one made here, is what makes it safe to write again after a lost answer.
-    const std::string key = request.idempotency_key.empty() ? new_token() : caller.bucket + request.idempotency_key;
+    const std::string key =
+        request.idempotency_key.empty() ? new_token() : caller.user_id + "/" + request.idempotency_key;
     const std::string id = "deb_" + sha256_hex(key).substr(0, 24);
     const std::optional<std::string> creator =
         caller.user_id.empty() ? std::nullopt : std::optional<std::string>(caller.user_id);
@@ -119,7 +120,7 @@ Api::Answer Api::create_debate(const ApiRequest& request) {
 
 Api::Answer Api::read_debate(const ApiRequest& request, const std::string& id) {
     Allowance allowance;
-    if (auto refusal = limit("read", request.client, config_.limits.read, &allowance)) return std::move(*refusal);
+    if (auto refusal = limit("read", bucket_of(request), config_.limits.read, &allowance)) return std::move(*refusal);
     const Rows rows =
         TRY(database_.read({"SELECT id, tenant_id, creator_id, task, status, agents, rounds, result, consensus_reached,"
                             " created_at FROM debates WHERE id = $1",
@@ -144,10 +145,14 @@ Api::Answer Api::read_debate(const ApiRequest& request, const std::string& id) {
 
 Api::Answer Api::list_debates(const ApiRequest& request) {
     Allowance allowance;
-    if (auto refusal = limit("list", request.client, config_.limits.list, &allowance)) return std::move(*refusal);
-    const Rows rows = TRY(
-        database_.read({"SELECT id, task, status, created_at FROM debates ORDER BY created_at DESC, id LIMIT 20", {}},
-                       read_deadline()));
+    if (auto refusal = limit("list", bucket_of(request), config_.limits.list, &allowance)) return std::move(*refusal);
+    const auto asked = request.query.find("limit");
+    const std::string count = asked == request.query.end() ? "20" : asked->second;
+    if (count.empty() || count.size() > 2 || count.find_first_not_of("0123456789") != std::string::npos)
+        return Error{Fault::invalid_input, "limit must be 0 to 99"};
+    const Rows rows = TRY(database_.read(
+        {"SELECT id, task, status, created_at FROM debates ORDER BY created_at DESC, id LIMIT $1", {count}},
+        read_deadline()));
     Json debates = Json::array();
     for (const Row& row : rows)
         debates.push_back({{"id", text_or_null(row[0])},

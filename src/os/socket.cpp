@@ -104,6 +104,12 @@ std::string to_string(const Endpoint& endpoint) {
                  : fmt::format("{}:{}", endpoint.host, endpoint.port);
 }
 
+bool names_a_refusal(const Error& error) {
+    for (const int code : {ECONNREFUSED, ECONNRESET, EPIPE, ENOENT})
+        if (error.message.ends_with(std::strerror(code))) return true;
+    return error.message.ends_with("closed by the peer") || error.message.ends_with("closed without an answer");
+}
+
 Stream::Stream(Descriptor socket, std::string name) : socket_(std::move(socket)), name_(std::move(name)) {
     fcntl(socket_.get(), F_SETFL, fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
 }

@@ -28,6 +28,9 @@ struct Endpoint {
 Result<Endpoint> parse_endpoint(std::string_view text);
 std::string to_string(const Endpoint& endpoint);
 
+// Whether `error` says that somebody is there and refused or ended the connection, rather than that nothing came.
+bool names_a_refusal(const Error& error);
+
 // One connection with one owner. Not for use by two threads at once, but for one that reads while
 // another writes.
 class Stream {

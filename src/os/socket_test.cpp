@@ -67,6 +67,7 @@ TEST(Stream, ReadEndsAtItsDeadlineWhenThePeerIsSilent) {
     EXPECT_EQ(line.error().fault, Fault::unavailable);
     EXPECT_GE(span, 50ms);
     EXPECT_LT(span, 500ms);
+    EXPECT_FALSE(names_a_refusal(line.error()));
 }
 
 TEST(Stream, ReadEndsWhenItIsCalledOff) {
@@ -117,6 +118,7 @@ TEST(Stream, ConnectNamesThePeerThatRefuses) {
     ASSERT_FALSE(stream);
     EXPECT_EQ(stream.error().fault, Fault::unavailable);
     EXPECT_NE(stream.error().message.find(to_string(nobody)), std::string::npos);
+    EXPECT_TRUE(names_a_refusal(stream.error()));
 }
 
 TEST(Stream, ComesFromTheGivenSourceAddress) {
