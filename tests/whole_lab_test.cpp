@@ -96,8 +96,13 @@ TEST_F(WholeLab, IsComplete) {
     EXPECT_TRUE(reaches("127.0.13.9", "redis-us-east-1"));
     struct stat directory {};
     ASSERT_EQ(stat(lab().layout().root.c_str(), &directory), 0);
-    EXPECT_EQ(directory.st_mode & 0777U, 0700U);
-    EXPECT_EQ(directory.st_uid, lab().name().owner());
+    EXPECT_EQ(directory.st_mode & 0007U, 0U) << "nobody else may look in";
+    EXPECT_EQ(directory.st_uid, geteuid());
+    if (geteuid() == 0) {
+        const Result<RunOutput> replaced = run({"mv", lab().layout().programs(), lab().layout().root + "/elsewhere"},
+                                               soon(), {.login = lab().name().login});
+        EXPECT_FALSE(replaced->exit.ok()) << "root runs these programs, too";
+    }
 }
 
 TEST_F(WholeLab, RunsOnce) {

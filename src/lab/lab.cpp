@@ -37,7 +37,7 @@ Result<void> make_private(const std::string& path, mode_t mode, uid_t owner, gid
     struct stat status {};
     if (!directory.is_open() || fstat(directory.get(), &status) != 0)
         return Error{Fault::refused, fmt::format("{}: is no directory", path)};
-    if (status.st_uid != geteuid() && status.st_uid != owner)
+    if (status.st_uid != owner)
         return Error{Fault::refused, fmt::format("{}: belongs to another user (uid {})", path, status.st_uid)};
     if (fchown(directory.get(), owner, group) != 0 || fchmod(directory.get(), mode) != 0)
         return Error{Fault::unavailable, fmt::format("{}: cannot give it its owner: {}", path, std::strerror(errno))};
@@ -68,10 +68,12 @@ Result<void> Lab::prepare(const Until& until) const {
     for (const char* program : {"redis-server", "haproxy", "prometheus", "psql"}) TRY(find_program(program));
     TRY(down(until));
     TRY(refuse_taken_addresses());
-    const uid_t owner = name_.owner();
-    const gid_t group = name_.login ? name_.login->gid : getegid();
     TRY(make_private(name_.parent(), 0711, name_.caller, getegid()));
-    TRY(make_private(layout().root, 0700, owner, group));
+    // By root: the lab's login may make files in it, and cannot replace the programs there that root runs, too.
+    if (name_.login)
+        TRY(make_private(layout().root, S_ISVTX | 0770, name_.caller, name_.login->gid));
+    else
+        TRY(make_private(layout().root, 0700, name_.caller, getegid()));
     return copy_programs();
 }
 
