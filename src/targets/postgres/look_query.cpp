@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -212,10 +213,31 @@ DatabaseLook read_look(const Exchange& exchange) {
 }
 
 Statement promote_statement() {
-    return {fmt::format("SELECT CASE WHEN NOT pg_is_in_recovery() THEN 'is no standby' WHEN m.manager IS NULL THEN"
-                        " 'manager unknown' WHEN m.manager <> '' THEN 'is run by ' || m.manager"
-                        " WHEN pg_promote(false) THEN 'asked' END FROM (SELECT {} AS manager) m",
+    return {fmt::format("SELECT set_config('kedge.promotion', CASE WHEN NOT pg_is_in_recovery() THEN 'is no standby'"
+                        " WHEN m.manager IS NULL THEN 'manager unknown' WHEN m.manager <> '' THEN 'is run by ' ||"
+                        " m.manager WHEN pg_promote(false) THEN 'asked' END, false) FROM (SELECT {} AS manager) m",
                         manager_expression),
+            {}};
+}
+
+// A request to promote is a flag and a set latch. The startup process uses the latch up when it looks at its stream;
+// if the stream then turns out to have failed twice within wal_retrieve_retry_interval, it sleeps out the rest of that
+// (5 s by default) before it looks at the flag: docs/design/0003-promotion-wait.md. Asking again sets the latch again.
+Statement wake_statement(Span longest) {
+    constexpr Span step = std::chrono::milliseconds{5};
+    return {fmt::format(R"sql(
+WITH RECURSIVE wake (step, asked) AS (
+    SELECT 0, NULL::bool WHERE current_setting('kedge.promotion', true) = 'asked'
+    UNION ALL
+    SELECT step + 1,
+           CASE WHEN pg_sleep({}) IS NULL THEN NULL
+                WHEN pg_is_in_recovery() AND EXISTS (
+                     SELECT FROM pg_stat_activity
+                      WHERE backend_type = 'startup' AND wait_event = 'RecoveryRetrieveRetryInterval')
+                THEN pg_promote(false) END
+      FROM wake WHERE step < {} AND pg_is_in_recovery())
+SELECT count(asked) FROM wake)sql",
+                        seconds(step), std::max<Span::rep>(longest / step, 0)),
             {}};
 }
 

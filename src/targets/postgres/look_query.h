@@ -18,8 +18,12 @@ DatabaseLook read_look(const Exchange& exchange);
 // From the columns sequence, microseconds since 1970, position; nothing if they are none.
 std::optional<Heartbeat> read_heartbeat(const Row& row);
 
-// A statement with one row and one column: "asked", "is no standby", "is run by NAME" or "manager unknown".
-// The server asks itself to become primary only when it is a standby that nobody else manages.
+// One row and one column: "asked", "is no standby", "is run by NAME" or "manager unknown". The server asks itself to
+// become primary only when it is a standby that nobody else manages.
 Statement promote_statement();
+// To be sent with it: stays until the server has left recovery, for at most `longest`, and wakes its startup process
+// when that oversleeps the request. Does nothing unless the statement before it in this session answered "asked". An
+// error of it means nothing.
+Statement wake_statement(Span longest);
 
 }  // namespace kedge

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/check.h"
+#include "os/clock.h"
 #include "targets/postgres/look_query.h"
 
 namespace kedge {
@@ -17,6 +17,10 @@ namespace {
 constexpr std::size_t idle_connections_max = 4;
 // How many heartbeats the table keeps: more than three hours at one a second.
 constexpr std::int64_t heartbeats_kept = 12'000;
+
+// How long a promotion is stayed with. A standby that has more left to replay may still oversleep its end once, for
+// what `retrieve_retry` says.
+constexpr Span wake_max = std::chrono::seconds{2};
 
 constexpr std::string_view read_only_transaction = "25006";
 constexpr std::array missing_relation{std::string_view{"42P01"}, std::string_view{"3F000"}};
@@ -109,7 +113,12 @@ Result<Rows> PostgresServer::ask(const Statement& statement, Moment deadline) {
 }
 
 Result<void> PostgresServer::promote(Moment deadline) {
-    const Answers answers = TRY(judge(exchange({{promote_statement()}}, Repeat::never, deadline)));
+    const Span left = deadline - SystemClock{}.now();
+    Exchange exchange = this->exchange({{promote_statement()}, {wake_statement(std::min(wake_max, left / 2))}},
+                                       Repeat::never, deadline);
+    exchange.answers.pop_back();  // whatever became of the second: the request stands
+    if (exchange.answers.front().committed) exchange.lost.reset();
+    const Answers answers = TRY(judge(std::move(exchange)));
     const std::string said = answers.front().front().at(0).at(0).value_or("could not signal its startup process");
     if (said == "asked") return {};
     if (said == "manager unknown")

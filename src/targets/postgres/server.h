@@ -22,7 +22,8 @@ public:
     // One round trip. Never an error: what could not be seen is unknown, and `says` tells why.
     DatabaseLook look(Moment deadline);
 
-    // As Database::promote: the server itself refuses unless it is a standby that no other manager runs.
+    // As Database::promote: the server itself refuses unless it is a standby that no other manager runs. Once asked it
+    // is stayed with until it has left recovery, for at most two seconds, so that it does not oversleep.
     Result<void> promote(Moment deadline);
     Result<void> checkpoint(Moment deadline);
 
