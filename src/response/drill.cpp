@@ -307,7 +307,7 @@ void Drill::clean_up() {
         if (const Result<void> healed = world_.ground.heal(script_.fault, script_.region); !healed)
             issue("the ground could not be healed: " + healed.error().message);
     if (!loaded_) return;
-    const Result<LoadRecord> load = world_.ground.stop_load();
+    const Result<LoadRecord> load = world_.ground.stop_load(record_.fault_at);
     if (!load) return issue("the load could not be read back: " + load.error().message);
     measure(*load);
 }
@@ -323,9 +323,7 @@ void Drill::measure(const LoadRecord& load) {
         // The outage of the fault is the first one; those of the way back are shown in the timeline.
         const std::vector<Outage> seen = outages(attempts->second, *record_.fault_at);
         if (!seen.empty()) outcome.outage = seen.front();
-        const auto stored = load.stored.find(stream.name);
-        outcome.loss =
-            count_loss(attempts->second, stored == load.stored.end() ? std::nullopt : stored->second, record_.fault_at);
+        if (const auto loss = load.losses.find(stream.name); loss != load.losses.end()) outcome.loss = loss->second;
         const Settings limits = target->settings.section("limits");
         if (const auto declared = limits.span("max-lag")) {
             outcome.announced = *declared;

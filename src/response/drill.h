@@ -29,11 +29,10 @@ struct LoadStream {
     bool detects = false;  // the probe whose misses declare the loss
 };
 
-// What was written and what is there afterwards.
+// What was written and what is there afterwards, by stream.
 struct LoadRecord {
     AttemptLog attempts;
-    // By stream; nothing where the store could not be read back.
-    std::map<std::string, std::optional<std::vector<std::int64_t>>> stored;
+    std::map<std::string, std::optional<Loss>> losses;  // nothing where the store could not be read back
 };
 
 // Where drills happen. Belongs to the drill's thread.
@@ -45,8 +44,8 @@ public:
     virtual Result<void> start_load() = 0;
     // The attempts of `stream` that ended since it was last asked, oldest first. Waits at most `limit` for one.
     virtual Result<std::vector<Attempt>> next_attempts(const std::string& stream, Span limit) = 0;
-    // Ends the writes and reads every store back.
-    virtual Result<LoadRecord> stop_load() = 0;
+    // Ends the writes and reads every store back; the loss is counted from `fault` on.
+    virtual Result<LoadRecord> stop_load(std::optional<Moment> fault) = 0;
     // Injects the fault and returns when it began.
     virtual Result<Moment> inject(const std::string& fault, const std::string& region) = 0;
     // Brings back what the fault took as far as the world does so by itself: machines, networks.
