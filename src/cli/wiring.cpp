@@ -1,0 +1,138 @@
+#include "cli/wiring.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "os/files.h"
+#include "os/socket.h"
+#include "targets/files/file_channel.h"
+#include "targets/files/file_logs.h"
+#include "targets/files/file_samples.h"
+#include "targets/files/file_store.h"
+#include "targets/haproxy/haproxy_traffic.h"
+#include "targets/postgres/host_postgres.h"
+#include "targets/prometheus/prometheus_metrics.h"
+#include "targets/redis/sentinel_redis.h"
+
+namespace kedge {
+namespace {
+
+// "env:NAME" or "file:PATH", resolved when it is needed and never written anywhere. Empty if none is named.
+Result<std::string> secret(const Settings& settings, std::string_view key) {
+    const std::string reference = settings.text(key).value_or("");
+    if (reference.empty()) return std::string();
+    if (reference.starts_with("env:")) {
+        const char* value = std::getenv(reference.c_str() + 4);
+        if (value == nullptr)
+            return Error{Fault::not_found, fmt::format("the secret {} is not in the environment", reference)};
+        return std::string(value);
+    }
+    std::string value = TRY(read_file(reference.substr(5), 64 * 1024).within("the secret " + reference));
+    while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
+    return value;
+}
+
+Result<std::unique_ptr<Database>> bind_host(const Target& target) {
+    HostPostgresSettings settings{.name = target.name,
+                                  .database = target.settings.text("database").value_or("postgres"),
+                                  .probe_schema = target.settings.text("probe-schema").value_or("kedge")};
+    for (const Site& site : target.sites) {
+        const Settings fence = site.settings.section("fence"), server = site.settings.section("server");
+        settings.sites[site.region] = {
+            .connection = site.settings.text("connection").value_or(""),
+            .password = TRY(secret(site.settings, "password")),
+            .host = {.data_directory = site.settings.text("data-directory").value_or(""),
+                     .bin_directory =
+                         site.settings.text("bin-directory")
+                             .value_or(target.settings.text("bin-directory").value_or("/usr/lib/postgresql/15/bin")),
+                     .ssh = site.settings.text("ssh").value_or(""),
+                     .run_as = site.settings.text("run-as").value_or("")},
+            .fence = {fence.texts("look"), fence.texts("raise"), fence.texts("lower")},
+            .server = {server.texts("start"), server.texts("stop"), server.texts("running")},
+            .replication = site.settings.text("replication").value_or("")};
+    }
+    std::unique_ptr<HostPostgres> database = TRY(HostPostgres::create(std::move(settings)));
+    return std::unique_ptr<Database>(std::move(database));
+}
+
+Result<std::unique_ptr<Cache>> bind_sentinel(const Target& target) {
+    SentinelRedisSettings settings{.master_name = target.settings.text("master-name").value_or("")};
+    settings.quorum = static_cast<int>(target.settings.integer("quorum").value_or(2));
+    for (const Site& site : target.sites)
+        settings.nodes[site.region] = TRY(parse_endpoint(site.settings.text("address").value_or("")));
+    for (const Json& sentinel : get(target.settings.json(), "sentinels"))
+        settings.sentinels.push_back({TRY(parse_endpoint(get_string(sentinel, "address").value_or(""))),
+                                      get_string(sentinel, "region").value_or("")});
+    if (std::string password = TRY(secret(target.settings, "password")); !password.empty())
+        settings.node_login = RedisLogin{target.settings.text("username").value_or(""), std::move(password)};
+    if (std::string password = TRY(secret(target.settings, "sentinel-password")); !password.empty())
+        settings.sentinel_login = RedisLogin{"", std::move(password)};
+    return std::unique_ptr<Cache>(std::make_unique<SentinelRedis>(std::move(settings)));
+}
+
+Result<std::unique_ptr<Traffic>> bind_haproxy(const Target& target) {
+    HaproxySettings settings{.name = target.name,
+                             .socket = target.settings.text("socket").value_or(""),
+                             .backend = target.settings.text("backend").value_or("")};
+    for (const Site& site : target.sites) settings.servers[site.region] = site.settings.texts("servers");
+    std::unique_ptr<HaproxyTraffic> traffic = TRY(HaproxyTraffic::create(std::move(settings)));
+    return std::unique_ptr<Traffic>(std::move(traffic));
+}
+
+Result<std::unique_ptr<Logs>> bind_logs(const Target& target) {
+    std::map<std::string, std::vector<std::string>> paths;
+    for (const Site& site : target.sites) paths[site.region] = site.settings.texts("paths");
+    std::unique_ptr<FileLogs> logs = TRY(FileLogs::create(target.name, std::move(paths)));
+    return std::unique_ptr<Logs>(std::move(logs));
+}
+
+Result<void> bind_target(const Target& target, Targets& targets) {
+    const std::string path = target.settings.text("path").value_or("");
+    switch (target.kind) {
+        case TargetKind::database: targets.databases[target.name] = TRY(bind_host(target)); break;
+        case TargetKind::cache: targets.caches[target.name] = TRY(bind_sentinel(target)); break;
+        case TargetKind::application: break;
+        case TargetKind::traffic: targets.traffic[target.name] = TRY(bind_haproxy(target)); break;
+        case TargetKind::store: targets.stores[target.name] = TRY(FileStore::create(target.name, path)); break;
+        case TargetKind::channel: targets.channels[target.name] = TRY(FileChannel::create(target.name, path)); break;
+        case TargetKind::metrics:
+            targets.metrics[target.name] =
+                TRY(PrometheusMetrics::create(target.name, target.settings.text("url").value_or("")));
+            break;
+        case TargetKind::logs: targets.logs[target.name] = TRY(bind_logs(target)); break;
+    }
+    return {};
+}
+
+std::string samples_in(const std::string& state_directory) {
+    return state_directory + "/samples";
+}
+
+}  // namespace
+
+Result<Targets> bind_targets(const Estate& estate, const std::string& state_directory) {
+    Targets targets;
+    for (const Target& target : estate.targets) TRY(bind_target(target, targets).within("target " + target.name));
+    targets.samples = std::make_unique<FileSamples>(samples_in(state_directory));
+    return targets;
+}
+
+std::vector<ObservedDatabase> observed_databases(const Estate& estate, const Targets& targets) {
+    std::vector<ObservedDatabase> all;
+    for (const auto& [name, database] : targets.databases) {
+        ObservedDatabase watched{.name = name, .database = database.get()};
+        for (const Site& site : estate.target(name)->sites) watched.regions.push_back(site.region);
+        all.push_back(std::move(watched));
+    }
+    return all;
+}
+
+Observer::Keep keep_samples(const std::string& state_directory) {
+    return [samples = FileSamples(samples_in(state_directory))](const std::string& database, const LagSample& sample) {
+        return samples.write(database, sample);
+    };
+}
+
+}  // namespace kedge
