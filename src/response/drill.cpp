@@ -79,7 +79,7 @@ private:
     void event(std::string what, std::string notes = {}, std::optional<Moment> at = {}) {
         const Moment when = at.value_or(world_.clock.now());
         record_.timeline.push_back({when, what, notes});
-        if (world_.progress) world_.progress({when, notes.empty() ? what : what + ": " + notes, nullptr});
+        if (world_.progress) world_.progress({when, notes.empty() ? what : what + ": " + notes});
     }
     void issue(std::string what) {
         event("issue", what);
@@ -241,7 +241,7 @@ Result<bool> Drill::run_plan(const Plan& plan, const std::map<std::string, std::
                   world_.clock);
     Players players(world_.journal, world_.estate, script_.play);
     runner.on_entry([&](const Entry& entry, const RunState& state) {
-        if (world_.progress) world_.progress({entry.time, "", &state});
+        if (world_.progress) world_.progress({entry.time, "", &state, &entry});
     });
     const Moment limit = world_.clock.now() + 30min;
     while (true) {

@@ -67,8 +67,9 @@ struct DrillScript {
 // What the screen may show while it goes on.
 struct DrillProgress {
     Moment at{};
-    std::string what;               // one line
-    const RunState* run = nullptr;  // after a move of a run; valid during the call
+    std::string what;               // one line; empty for a move of a run
+    const RunState* run = nullptr;  // a run has moved: it, and the entry; valid during the call
+    const Entry* entry = nullptr;
 };
 
 struct DrillWorld {
