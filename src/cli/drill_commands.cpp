@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "actions/action.h"
 #include "cli/commands.h"
 #include "cli/finding.h"
 #include "cli/run_view.h"
