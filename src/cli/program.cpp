@@ -55,7 +55,8 @@ ExitCode run_line(const std::vector<Command>& commands, CommandLine& line, Conte
 
 std::vector<Command> all_commands() {
     std::vector<Command> all;
-    for (auto* group : {run_list_commands, plan_commands, journal_commands, about_commands}) {
+    for (auto* group :
+         {run_list_commands, plan_commands, journal_commands, drill_commands, watch_commands, about_commands}) {
         std::vector<Command> commands = group();
         all.insert(all.end(), std::make_move_iterator(commands.begin()), std::make_move_iterator(commands.end()));
     }
