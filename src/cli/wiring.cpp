@@ -7,6 +7,7 @@
 
 #include "os/files.h"
 #include "os/socket.h"
+#include "targets/application/process_application.h"
 #include "targets/files/file_channel.h"
 #include "targets/files/file_logs.h"
 #include "targets/files/file_samples.h"
@@ -72,6 +73,26 @@ Result<std::unique_ptr<Cache>> bind_sentinel(const Target& target) {
     return std::unique_ptr<Cache>(std::make_unique<SentinelRedis>(std::move(settings)));
 }
 
+Result<std::unique_ptr<Application>> bind_process(const Target& target) {
+    ProcessApplicationSettings settings{.name = target.name,
+                                        .public_url = target.settings.text("public-url").value_or("")};
+    settings.health_path = target.settings.text("health-path").value_or(settings.health_path);
+    settings.ready_path = target.settings.text("ready-path").value_or(settings.ready_path);
+    settings.admin_path = target.settings.text("admin-path").value_or(settings.admin_path);
+    settings.admin_token = target.settings.text("admin-token").value_or("");
+    for (const auto& [name, probe] : get(target.settings.json(), "probes").items()) settings.probes[name] = probe;
+    for (const Site& site : target.sites) {
+        ProcessSite& place = settings.sites[site.region];
+        for (const Json& instance : get(site.settings.json(), "instances"))
+            place.instances.push_back(
+                {get_string(instance, "name").value_or(""), get_string(instance, "url").value_or("")});
+        place.scale = site.settings.texts("scale");
+        place.running = site.settings.texts("running");
+    }
+    std::unique_ptr<ProcessApplication> application = TRY(ProcessApplication::create(std::move(settings)));
+    return std::unique_ptr<Application>(std::move(application));
+}
+
 Result<std::unique_ptr<Traffic>> bind_haproxy(const Target& target) {
     HaproxySettings settings{.name = target.name,
                              .socket = target.settings.text("socket").value_or(""),
@@ -93,7 +114,7 @@ Result<void> bind_target(const Target& target, Targets& targets) {
     switch (target.kind) {
         case TargetKind::database: targets.databases[target.name] = TRY(bind_host(target)); break;
         case TargetKind::cache: targets.caches[target.name] = TRY(bind_sentinel(target)); break;
-        case TargetKind::application: break;
+        case TargetKind::application: targets.applications[target.name] = TRY(bind_process(target)); break;
         case TargetKind::traffic: targets.traffic[target.name] = TRY(bind_haproxy(target)); break;
         case TargetKind::store: targets.stores[target.name] = TRY(FileStore::create(target.name, path)); break;
         case TargetKind::channel: targets.channels[target.name] = TRY(FileChannel::create(target.name, path)); break;
