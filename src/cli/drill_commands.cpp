@@ -151,7 +151,7 @@ ExitCode start_drill(Context& context, const StartDrill& options) {
                        "use an estate with `lab:`, such as plans/aragora/lab.yaml"});
     const Result<DrillScript> script = make_script(context, *estate, options);
     if (!script) return refuse(script.error());
-    const Result<lab::Lab> lab = lab::Lab::named(estate->lab);
+    const Result<lab::Lab> lab = lab::Lab::named(std::filesystem::path(estate->lab).filename().string());
     if (!lab) return refuse(lab.error());
     if (const auto status = lab->status(within(10s)); !status)
         return refuse({status.error().fault, status.error().message, "start it with `kedge lab up`"});
