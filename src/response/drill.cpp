@@ -50,6 +50,13 @@ private:
     std::jthread thread_;                   // last: stopped and joined first
 };
 
+// Nothing of the run is left to be done: if it holds, then for what it owes.
+bool is_settled_throughout(const RunState& state) {
+    for (std::size_t i = 0; i < state.size(); ++i)
+        if (!is_settled(state.record(i).state)) return false;
+    return true;
+}
+
 class Drill {
 public:
     Drill(const DrillWorld& world, const DrillScript& script) : world_(world), script_(script) {}
@@ -253,7 +260,7 @@ Result<bool> Drill::run_plan(const Plan& plan, const std::map<std::string, std::
         if (!*next) break;
         TRY(players.play(runner.engine().state(), world_.clock.now()));
         const RunState& state = runner.engine().state();
-        if (state.phase() == RunPhase::holding && state.obligations().empty()) {
+        if (state.phase() == RunPhase::holding && !is_settled_throughout(state)) {
             issue(fmt::format("{} holds: {}", id, state.phase_says()));
             break;
         }

@@ -145,11 +145,13 @@ Result<void> HaproxyTraffic::shift(const std::map<std::string, int>& weights, Mo
             const std::string server = settings_.backend + "/" + found->second[static_cast<std::size_t>(i)];
             const int weight = total / count + (i < total % count ? 1 : 0);
             std::string& line = share == 0 ? close : open;
-            line += fmt::format("set weight {} {};set server {} state {};", server, weight, server,
+            line += fmt::format(";set weight {} {};set server {} state {}", server, weight, server,
                                 share == 0 ? "maint" : "ready");
         }
     }
-    const std::string answer = TRY(ask(open + close, deadline, true));
+    if (weights.empty())
+        return Error{Fault::invalid_input, fmt::format("traffic {}: no weights were given", settings_.name)};
+    const std::string answer = TRY(ask((open + close).substr(1), deadline, true));
     for (const std::string_view line : split(answer, '\n'))
         if (!line.empty())
             return Error{Fault::refused, fmt::format("traffic {}: HAProxy says: {}", settings_.name, line)};
@@ -163,8 +165,8 @@ Result<void> HaproxyTraffic::cut_sessions(const std::string& region, Moment dead
                      fmt::format("traffic {}: no servers are known in region {}", settings_.name, region)};
     std::string line;
     for (const std::string& server : found->second)
-        line += fmt::format("shutdown sessions server {}/{};", settings_.backend, server);
-    const std::string answer = TRY(ask(line, deadline, true));
+        line += fmt::format(";shutdown sessions server {}/{}", settings_.backend, server);
+    const std::string answer = TRY(ask(line.substr(1), deadline, true));
     for (const std::string_view said : split(answer, '\n'))
         if (!said.empty())
             return Error{Fault::refused, fmt::format("traffic {}: HAProxy says: {}", settings_.name, said)};
