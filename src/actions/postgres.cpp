@@ -284,13 +284,22 @@ Result<Look> look_one_writer(const Call& call) {
     int writers = 0;
     Truth certain = Truth::yes;
     Json evidence = Json::object();
-    for (const std::string& region : call.regions) {
-        const Result<DatabaseLook> look = database->look(region, call.deadline);
+    struct Seen {
+        Result<DatabaseLook> server;
+        Result<FenceLook> fence;
+    };
+    const auto seen = from_each(call.regions, [&](const std::string& region) {
+        Result<FenceLook> fence = database->look_at_fence(region, call.deadline);
+        // A fence that is proved answers for its server, which need not be asked.
+        if (fence && fence->fenced == Truth::yes) return Seen{DatabaseLook{}, std::move(fence)};
+        return Seen{database->look(region, call.deadline), std::move(fence)};
+    });
+    for (const auto& [region, site] : seen) {
         std::string why;
-        if (look && look->writable == Truth::yes) {
+        if (site.server && site.server->writable == Truth::yes) {
             ++writers;
             why = "writable";
-        } else if (cannot_write(look, database->look_at_fence(region, call.deadline), why) != Truth::yes) {
+        } else if (cannot_write(site.server, site.fence, why) != Truth::yes) {
             certain = Truth::unknown;
         }
         evidence[region] = why;

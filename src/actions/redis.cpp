@@ -176,8 +176,10 @@ Result<Look> look_one_master(const Call& call) {
     int masters = 0;
     bool silent = false;
     Json evidence = Json::object();
-    for (const std::string& region : call.regions) {
-        const Result<CacheLook> look = cache->look(region, call.deadline);
+    std::future<Result<std::vector<SentinelLook>>> asked =
+        std::async(std::launch::async, [&] { return cache->sentinels(call.deadline); });
+    for (const auto& [region, look] :
+         from_each(call.regions, [&](const std::string& where) { return cache->look(where, call.deadline); })) {
         if (look && look->master == Truth::yes) {
             ++masters;
             master = region;
@@ -185,7 +187,7 @@ Result<Look> look_one_master(const Call& call) {
         silent = silent || !look || look->reachable != Truth::yes;
         evidence[region] = look ? look->says : look.error().message;
     }
-    const Result<std::vector<SentinelLook>> sentinels = cache->sentinels(call.deadline);
+    const Result<std::vector<SentinelLook>> sentinels = asked.get();
     const Opinion opinion = sentinels ? opinion_of(*sentinels, master) : Opinion{};
     evidence["sentinels_agree"] = opinion.agree;
     evidence["sentinels_answering"] = opinion.answered;

@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <future>
+#include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "actions/action.h"
 
@@ -31,6 +34,18 @@ inline Look unclear(std::string says, Json evidence = Json::object()) {
 inline Look traceless(const Call& call, std::string says) {
     if (call.accepted) return condition(Truth::yes, std::move(says));
     return absent(Truth::yes, std::move(says));
+}
+
+// `ask(region)` for every region at once: a region that is silent takes its own time, not that of the others.
+template <class Ask>
+auto from_each(const std::vector<std::string>& regions, const Ask& ask) {
+    using Answer = decltype(ask(regions.front()));
+    std::vector<std::pair<std::string, std::future<Answer>>> asked;
+    for (const std::string& region : regions)
+        asked.emplace_back(region, std::async(std::launch::async, [&ask, &region] { return ask(region); }));
+    std::vector<std::pair<std::string, Answer>> answers;
+    for (auto& [region, answer] : asked) answers.emplace_back(region, answer.get());
+    return answers;
 }
 
 inline std::string site(const Call& call) {

@@ -48,6 +48,8 @@ Truth judge_status(const HttpResponse& response, std::initializer_list<std::stri
     return truth(std::ranges::find(good, *word) != good.end());
 }
 
+constexpr Span health_share = std::chrono::milliseconds{400};
+
 class InstanceVisit {
 public:
     InstanceVisit(const ProcessApplicationSettings& settings, const ProcessInstance& instance, HttpHeaders admin,
@@ -57,10 +59,12 @@ public:
         connection_ = HttpConnection::to(instance.url).value();
     }
 
-    // Health comes last: an application whose stores are gone may take long to say so.
+    // Health comes last and has a share of its own: an application whose stores are gone may take long to say so,
+    // and whether it could take over must not wait for that.
     InstanceLook look() {
         if (const auto ready = ask(settings_.ready_path, {})) look_.ready = judge_status(*ready, {"ready", "ok"});
         if (const auto admin = ask(settings_.admin_path, admin_)) take_writes(*admin);
+        deadline_ = std::min(deadline_, SystemClock().now() + health_share);
         if (const auto health = ask(settings_.health_path, {})) {
             look_.healthy = judge_status(*health, {"healthy", "ok"});
             if (const auto json = json_object(*health)) take_health(*json);
@@ -95,7 +99,7 @@ private:
 
     const ProcessApplicationSettings& settings_;
     const HttpHeaders admin_;
-    const Moment deadline_;
+    Moment deadline_;
     std::optional<HttpConnection> connection_;
     InstanceLook look_;
 };
