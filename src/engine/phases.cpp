@@ -176,8 +176,10 @@ RunResult Engine::result() const {
     bool done = true, taken_back = true;
     for (std::size_t i = 0; i < state_.size(); ++i) {
         const StepState step = state_.record(i).state;
-        done = done && is_done(step);
-        if (step == StepState::compensation_failed || (state_.bound(i).always && !is_done(step))) taken_back = false;
+        const bool ignored = step == StepState::failed && state_.bound(i).if_failed == IfFailed::ignore;
+        const bool fine = is_done(step) || ignored;
+        done = done && fine;
+        if (step == StepState::compensation_failed || (state_.bound(i).always && !fine)) taken_back = false;
     }
     if (done) return RunResult::succeeded;
     if (!taken_back || state_.past_no_return() || !state_.obligations().empty()) return RunResult::failed;

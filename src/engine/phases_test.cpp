@@ -15,6 +15,28 @@ using testing::HasSubstr;
 
 const Reply refuses{.fault = Fault::refused, .happens = false};
 
+TEST(Failure, LetsTheOthersGoOnWhereThePlanSaysSo) {
+    for (const auto& [if_failed, result] :
+         {std::pair{IfFailed::go_on, RunResult::compensated}, std::pair{IfFailed::ignore, RunResult::succeeded}}) {
+        Stage stage(
+            plan({step("probe", {.action = "check", .if_failed = if_failed}), step("other", {.action = "act.plain"}),
+                  step("after", {.action = "act.plain", .needs = {"probe", "other"}})}));
+        ASSERT_TRUE(stage.play_to_end());
+        EXPECT_EQ(stage.state_of("probe"), StepState::failed);
+        EXPECT_THAT(stage.reached(StepState::succeeded), ElementsAre("other", "after"));
+        EXPECT_EQ(stage.run().result(), result);
+    }
+}
+
+TEST(Failure, OfAnIgnoredStepAtTheEndIsNoFailureOfTheRun) {
+    Stage stage(
+        plan({step("a"), step("tell", {.action = "act.plain", .if_failed = IfFailed::ignore, .always = true})}));
+    stage.thing("tell").replies = {refuses};
+    ASSERT_TRUE(stage.play_to_end());
+    EXPECT_EQ(stage.state_of("tell"), StepState::failed);
+    EXPECT_EQ(stage.run().result(), RunResult::succeeded);
+}
+
 TEST(Compensation, GoesBackInReverseOrderOfCompletion) {
     Stage stage(
         plan({step("c", {.needs = {"b"}}), step("a"), step("b", {.needs = {"a"}}), step("d", {.needs = {"c"}})}));

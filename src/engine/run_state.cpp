@@ -258,10 +258,13 @@ Result<void> RunState::fold_step(const Entry& entry) {
         if (is_settled(*to) != is_settled(from)) is_settled(*to) ? --unsettled_ : ++unsettled_;
         if (is_begun(*to) != is_begun(from)) is_begun(*to) ? --not_begun_ : ++not_begun_;
     }
-    if (is_done(*to) != is_done(from))  // what was done and is taken back is needed again
+    const auto lets_go_on = [&](StepState state) {
+        return is_done(state) || (state == StepState::failed && step.if_failed != IfFailed::stop);
+    };
+    if (lets_go_on(*to) != lets_go_on(from))  // what was done and is taken back is needed again
         for (const std::size_t dependent : dependents_[*found]) {
             held_up_ -= is_held_up(dependent);
-            is_done(*to) ? --unmet_[dependent] : ++unmet_[dependent];
+            lets_go_on(*to) ? --unmet_[dependent] : ++unmet_[dependent];
             held_up_ += is_held_up(dependent);
         }
     sort_in(*found);
@@ -320,7 +323,8 @@ void RunState::sort_in(std::size_t index) {
     };
     const StepRecord& record = records_[index];
     const bool always = plan_.steps[index].always;
-    put(failed_, index, !always && record.state == StepState::failed);
+    const bool stops = plan_.steps[index].if_failed == IfFailed::stop;
+    put(failed_, index, !always && stops && record.state == StepState::failed);
     put(unknown_, index, record.state == StepState::unknown);
     put(stuck_, index, record.state == StepState::compensation_failed && record.taken_over_by.empty());
     effects_.erase({SIZE_MAX, index});

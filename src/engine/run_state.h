@@ -135,7 +135,7 @@ public:
     std::size_t unsettled() const { return unsettled_; }  // main steps that may still move by themselves
     std::size_t not_begun() const { return not_begun_; }  // main steps that are pending, ready or waiting
     std::size_t held_up() const { return held_up_; }      // main steps that are pending and need others first
-    const std::set<std::size_t>& failed() const { return failed_; }  // main steps
+    const std::set<std::size_t>& failed() const { return failed_; }  // main steps that do not let the others go on
     const std::set<std::size_t>& unknown() const { return unknown_; }
     // Steps that could not be taken back and that nobody answers for.
     const std::set<std::size_t>& stuck() const { return stuck_; }

@@ -34,6 +34,7 @@ struct StepIs {
     std::optional<Span> steady = {};
     int attempts = 3;
     IfBlocked if_blocked = IfBlocked::stop;
+    IfFailed if_failed = IfFailed::stop;
     std::vector<std::string> undo_on_failure = {};
     std::optional<Gate> gate = {};
     std::string skipped_because = {};

@@ -87,6 +87,7 @@ BoundStep step(std::string id, StepIs is) {
     bound.steady = is.steady;
     bound.attempts = is.attempts;
     bound.if_blocked = is.if_blocked;
+    bound.if_failed = is.if_failed;
     bound.undo_on_failure = std::move(is.undo_on_failure);
     bound.gate = std::move(is.gate);
     bound.skipped_because = std::move(is.skipped_because);
