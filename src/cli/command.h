@@ -85,10 +85,11 @@ Result<void> fill(void* options, const std::vector<Written>& values);
 template <class T>
 class CommandBuilder {
 public:
-    CommandBuilder(std::string path, std::string summary, ExitCode (*function)(Context&, const T&)) {
+    CommandBuilder(std::string path, std::string summary, std::function<ExitCode(Context&, const T&)> function) {
         command_.path = std::move(path);
         command_.summary = std::move(summary);
-        command_.run = [function](Context& context, const std::vector<Written>& values) -> Result<ExitCode> {
+        command_.run = [function = std::move(function)](Context& context,
+                                                        const std::vector<Written>& values) -> Result<ExitCode> {
             T options{};
             TRY(written::fill(&options, values));
             return function(context, options);

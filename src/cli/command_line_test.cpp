@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <iomanip>
+
 #include "cli/cli_world.h"
 #include "cli/command_line.h"
 #include "cli/context.h"

@@ -7,11 +7,19 @@
 
 namespace kedge {
 
-std::vector<Command> run_list_commands();  // run list, show
-std::vector<Command> plan_commands();      // plan list, show, validate, schema
-std::vector<Command> journal_commands();   // journal verify, show, export
-std::vector<Command> drill_commands();     // drill start, list, report
-std::vector<Command> watch_commands();     // watch
-std::vector<Command> about_commands();     // version, completion, help
+std::vector<Command> status_commands();      // status
+std::vector<Command> check_commands();       // check, run preview, access explain
+std::vector<Command> run_start_commands();   // run start, resume, watch
+std::vector<Command> run_list_commands();    // run list, show
+std::vector<Command> run_decide_commands();  // run approve, confirm, waive, done, reject, withdraw, pause, cancel, ...
+std::vector<Command> run_report_commands();  // run report
+std::vector<Command> drill_commands();       // drill start, list, report
+std::vector<Command> watch_commands();       // watch
+std::vector<Command> plan_commands();        // plan list, show, validate, schema
+std::vector<Command> estate_commands();      // estate show, check, schema
+std::vector<Command> lab_commands();         // lab up, status, break, heal, down
+std::vector<Command> journal_commands();     // journal verify, show, export
+std::vector<Command> doctor_commands();      // doctor
+std::vector<Command> about_commands();       // version, completion, help
 
 }  // namespace kedge

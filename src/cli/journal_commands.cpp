@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+
 #include "cli/commands.h"
 #include "cli/finding.h"
+#include "journal/export.h"
 
 namespace kedge {
 namespace {
@@ -21,6 +24,48 @@ ExitCode verify_journal(Context& context, const Nothing&) {
     else
         console.print_line(fmt::format("{}: {} entries, every digest fits the one before it",
                                        shown({"✔", "+", "whole", Tone::good}, console.out()), *entries));
+    return ExitCode::ok;
+}
+
+struct ExportJournal {
+    std::string output;
+    std::string verify;
+};
+
+ExitCode verify_exported(Console& console, const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in) return console.fail("the export cannot be verified", {Fault::not_found, path + " cannot be read"});
+    const Result<ExportSummary> summary = verify_export(in);
+    if (!summary) return console.fail(path + " is not whole", summary.error());
+    if (console.json())
+        console.print_item("JournalVerification",
+                           {{"entries", summary->entries}, {"head", summary->head}, {"whole", true}});
+    else
+        console.print_line(fmt::format("{}: {} entries, the last digest is {}", path, summary->entries, summary->head));
+    return ExitCode::ok;
+}
+
+ExitCode export_all(Context& context, const ExportJournal& options) {
+    Console& console = context.console();
+    if (!options.verify.empty()) return verify_exported(console, options.verify);
+    const Result<std::unique_ptr<SqliteJournal>> journal = journal_with_runs(context);
+    if (!journal) return console.fail("the journal cannot be exported", journal.error());
+    if (options.output.empty()) {
+        const Result<ExportSummary> summary = export_journal(**journal, context.around().out);
+        return summary ? ExitCode::ok : console.fail("the export is not whole", summary.error());
+    }
+    std::ofstream out(options.output, std::ios::binary);
+    if (!out)
+        return console.fail("the journal cannot be exported",
+                            {Fault::not_allowed, options.output + " cannot be written"});
+    const Result<ExportSummary> summary = export_journal(**journal, out);
+    if (!summary) return console.fail("the export is not whole", summary.error());
+    if (console.json())
+        console.print_item("JournalExport",
+                           {{"path", options.output}, {"entries", summary->entries}, {"head", summary->head}});
+    else
+        console.print_line(
+            fmt::format("{}: {} entries, the last digest is {}", options.output, summary->entries, summary->head));
     return ExitCode::ok;
 }
 
@@ -74,7 +119,16 @@ std::vector<Command> journal_commands() {
                 .option("after", "POSITION", &ShowJournal::after, "only what came after this position")
                 .option("limit", "NUMBER", &ShowJournal::limit, "at most so many entries; 1000 if not given")
                 .example("kedge journal show --run r-7k2f9c")
-                .exits({ExitCode::not_found, ExitCode::negative})};
+                .exits({ExitCode::not_found, ExitCode::negative}),
+            command("journal export", "Write the journal as JSON lines that can be verified elsewhere", export_all)
+                .details("Its last line, kept in another place, shows later whether the journal was cut or rewritten.")
+                .option("output", "FILE", &ExportJournal::output, "where to; standard output if not given",
+                        Completes::files)
+                .letter('o')
+                .option("verify", "FILE", &ExportJournal::verify, "verify this export instead", Completes::files)
+                .example("kedge journal export -o journal.jsonl")
+                .example("kedge journal export --verify journal.jsonl")
+                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::negative})};
 }
 
 }  // namespace kedge

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/run_view.h"
 #include "engine/events.h"
 
 namespace kedge {
@@ -43,6 +44,7 @@ Result<LoadedRuns> load_runs_that_owe(const Journal& journal, const std::string&
     LoadedRuns loaded;
     bool owing = false;
     for (const RunRecord& record : TRY(journal.runs())) {
+        if (is_drill(record.id)) continue;
         if (record.ended && !owing) {
             // An end is reached with obligations only if somebody took them over: nothing else has to be folded.
             const Result<std::vector<Entry>> entries = journal.read(record.id, 0);

@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "actions/action.h"
 #include "cli/commands.h"
 #include "cli/finding.h"
+#include "cli/past_runs.h"
 #include "cli/table.h"
 #include "document/schema.h"
 #include "plan/bind.h"
 #include "plan/lint.h"
 #include "plan/parse.h"
+#include "plan/render.h"
 
 namespace kedge {
 namespace {
@@ -62,6 +66,39 @@ ExitCode list_plans(Context& context, const ListPlans& options) {
         console.note("there are no plans here");
     else
         console.print(table.rendered(console.out()));
+    return ExitCode::ok;
+}
+
+struct ShowPlan {
+    std::string plan;
+    std::map<std::string, std::string> inputs;
+    std::string form;
+};
+
+// The plan as the runbook that it replaces.
+ExitCode show_plan(Context& context, const ShowPlan& options) {
+    Console& console = context.console();
+    const Result<std::string> file = find_plan_file(context, options.plan);
+    if (!file) return console.fail("the plan cannot be shown", file.error());
+    const Result<Parsed<Plan>> plan = read_plan(*file);
+    if (!plan) return console.fail("the plan cannot be shown", plan.error());
+    if (!*plan) return console.fail(*file + " is not a valid plan", plan->mistakes());
+    for (const auto& [name, value] : options.inputs)
+        if ((*plan)->input(name) == nullptr)
+            return console.fail("the plan cannot be shown",
+                                Error{Fault::invalid_input, fmt::format("{} has no input '{}'", (*plan)->name, name)});
+    // A journal that cannot be read only means that nothing was measured.
+    const Result<std::unique_ptr<SqliteJournal>> journal = journal_to_read(context);
+    const PastRuns past = past_runs(journal ? journal->get() : nullptr, (*plan)->name, lab_root());
+    const Runbook runbook = runbook_of(
+        **plan, catalogue(), {.inputs = options.inputs, .last_took = past.last_took, .today = today(context.now())});
+    if (console.json())
+        console.print_item("Runbook", as_json(runbook));
+    else if (options.form == "markdown")
+        console.print(as_markdown(runbook));
+    else
+        console.print(
+            as_text(runbook, console.out().interactive ? std::min<std::size_t>(console.out().columns, 100) : 100));
     return ExitCode::ok;
 }
 
@@ -133,6 +170,16 @@ std::vector<Command> plan_commands() {
     return {command("plan list", "List the recovery plans", list_plans)
                 .flag("names", &ListPlans::names, "only their names, one a line")
                 .example("kedge plan list --plans plans/aragora"),
+            command("plan show", "Show a plan as the runbook that it replaces", show_plan)
+                .details("For each step: what is checked or done, the command by hand, how it is taken back, how long "
+                         "it took when it ran last.")
+                .argument("PLAN", &ShowPlan::plan, "its name, or a file", Completes::plans)
+                .option("input", "NAME=VALUE", &ShowPlan::inputs, "an input to fill in; may be repeated")
+                .letter('i')
+                .option("format", "FORM", &ShowPlan::form, "how to write it")
+                .choices({"text", "markdown"})
+                .example("kedge plan show regional-failover -i from=us-east-1 -i to=us-west-2")
+                .exits({ExitCode::invalid_input, ExitCode::not_found}),
             command("plan validate", "Check plans: form, names, dangerous orders of steps", validate_plans)
                 .details("Every mistake is named with its line. With inputs the plan is also bound to the estate.")
                 .argument("PLAN", &ValidatePlans::plans, "names or files; all plans if none", Completes::plans)

@@ -40,8 +40,7 @@ ExitCode run_line(const std::vector<Command>& commands, CommandLine& line, Conte
         return ExitCode::ok;
     }
     if (line.command == nullptr && line.group.empty())
-        if (const auto status = std::ranges::find(commands, "status", &Command::path); status != commands.end())
-            line.command = &*status;
+        line.command = &*std::ranges::find(commands, "status", &Command::path);
     if (line.command == nullptr) {
         console.note(help_of_group(commands, line.group, console.errors()));
         return ExitCode::usage;
@@ -55,8 +54,7 @@ ExitCode run_line(const std::vector<Command>& commands, CommandLine& line, Conte
 
 std::vector<Command> all_commands() {
     std::vector<Command> all;
-    for (auto* group :
-         {run_list_commands, plan_commands, journal_commands, drill_commands, watch_commands, about_commands}) {
+    for (auto* group : {status_commands, check_commands, run_start_commands, run_list_commands, run_decide_commands, run_report_commands, plan_commands, estate_commands, drill_commands, watch_commands, lab_commands, journal_commands, doctor_commands, about_commands}) {
         std::vector<Command> commands = group();
         all.insert(all.end(), std::make_move_iterator(commands.begin()), std::make_move_iterator(commands.end()));
     }

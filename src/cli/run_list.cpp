@@ -25,8 +25,10 @@ std::vector<RunRecord> chosen(std::vector<RunRecord> runs, const ListRuns& optio
     std::ranges::reverse(runs);
     std::vector<RunRecord> list;
     std::int64_t ended = 0;
-    for (RunRecord& run : runs)
+    for (RunRecord& run : runs) {
+        if (is_drill(run.id)) continue;
         if (!run.ended || (!options.open && ended++ < options.limit)) list.push_back(std::move(run));
+    }
     return list;
 }
 

@@ -11,6 +11,11 @@
 
 namespace kedge {
 
+// Drills are journalled beside runs, under ids that begin with "d-", and are no runs themselves.
+inline bool is_drill(const RunId& id) {
+    return id.starts_with("d-");
+}
+
 // Everything about a run. `controller` is who holds it now, if anybody does.
 Json run_json(const RunState& state, const std::optional<std::string>& controller);
 Json step_json(const RunState& state, std::size_t step);

@@ -53,10 +53,16 @@ Result<RunId> new_run_id(const Journal& journal, std::string_view prefix) {
     }
 }
 
-Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root) {
+Result<LoadedRun> open_run(const Journal& journal, const RunId& id, const std::string& lab_root) {
     const std::vector<Entry> first = TRY(journal.read(id, 0, 1));
     if (first.empty()) return Error{Fault::not_found, "there is no run " + id, "list them with `kedge run list`"};
     LoadedRun run = TRY(rebuild(id, first.front(), lab_root));
+    TRY(run.state.fold(first.front()));
+    return run;
+}
+
+Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root) {
+    LoadedRun run = TRY(open_run(journal, id, lab_root));
     TRY(fold_all(run.state, journal, id));
     return run;
 }

@@ -21,6 +21,9 @@ struct LoadedRun {
 // Folds run `id`. not_found for an unknown one; corrupt if its entries cannot be true. `lab_root` as for parse_estate.
 Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root);
 
+// The same, folded no further than its first entry: for those who follow it entry by entry.
+Result<LoadedRun> open_run(const Journal& journal, const RunId& id, const std::string& lab_root);
+
 struct StartOptions {
     std::map<std::string, std::string> inputs;
     Mode mode = Mode::live;
