@@ -3,8 +3,7 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 # What `make drill` runs after the build, from the top of the clone.
-DRILL ?= $(BUILD)/kedge drill start regional-failover
-
+DRILL ?= tools/drill $(BUILD)
 
 .PHONY: help build drill test bench format lint sanitize nightly clean
 

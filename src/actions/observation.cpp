@@ -51,10 +51,12 @@ Result<Look> look_no_worse(const Call& call) {
     const std::optional<double> latency = TRY(ask("latency", region)), usual_latency = TRY(ask("latency", baseline));
     if (!latency) return unclear("no latency is known in " + region);
     // No error series at all means that no error was counted.
-    const double error_limit = usual_errors.value_or(0) + call.number("more-errors");
+    // A baseline that is itself in trouble allows nothing: the caps hold whatever it says.
+    const double error_limit =
+        std::min(usual_errors.value_or(0) + call.number("more-errors"), call.number("max-errors"));
     const double latency_limit =
-        usual_latency ? *usual_latency * call.number("latency-factor") + seconds(call.span("more-latency"))
-                      : seconds(call.span("more-latency"));
+        std::min(usual_latency.value_or(0) * call.number("latency-factor") + seconds(call.span("more-latency")),
+                 seconds(call.span("max-latency")));
     const bool ok = errors.value_or(0) <= error_limit && *latency <= latency_limit;
     return condition(truth(ok),
                      fmt::format("{}: {:.2f} % errors (limit {:.2f} %), latency {} (limit {}) over {:.0f} requests",
@@ -112,7 +114,9 @@ std::vector<Action> observation_actions() {
                          {"min-requests", P::integer, false, "20", "fewer prove nothing"},
                          {"more-errors", P::number, false, "0.01", "allowed above the baseline, 0 to 1"},
                          {"latency-factor", P::number, false, "2", "allowed times the baseline"},
-                         {"more-latency", P::span, false, "100ms", "and so much more"}},
+                         {"more-latency", P::span, false, "100ms", "and so much more"},
+                         {"max-errors", P::number, false, "0.05", "more are never allowed, 0 to 1"},
+                         {"max-latency", P::span, false, "2s", "more is never allowed"}},
           .danger = "The new region may serve users worse than the old one.",
           .by_hand = "compare error rate and latency of both regions on the dashboard",
           .deadline = 60s,
