@@ -66,7 +66,7 @@ Json of(const Shape& shape) {
             return Json{{"type", "string"}, {"pattern", "^([0-9]+(\\.[0-9]+)?(us|ms|s|m|h|d)|\\$\\{[a-z0-9-]+\\})$"}};
         case ShapeKind::flag: return Json{{"type", "boolean"}};
         case ShapeKind::date: return Json{{"type", "string"}, {"format", "date"}};
-        case ShapeKind::secret: return Json{{"type", "string"}, {"pattern", "^(env:[A-Z0-9_]+|file:/.+)$"}};
+        case ShapeKind::secret: return Json{{"type", "string"}, {"pattern", "^(env:[A-Z0-9_]+|file:(/|\\$\\{).+)$"}};
         case ShapeKind::choice: return Json{{"type", "string"}, {"enum", shape.choices}};
         case ShapeKind::list: {
             Json schema{{"type", "array"}, {"items", of(shape.inner.front())}};

@@ -48,6 +48,7 @@ targets:
     driver: process
     stands-on: [db]
     public-url: http://shop
+    probes: {login: {websocket: {path: /ws}}}
     sites:
       east: {instances: [{name: a, url: "http://a"}]}
       west: {instances: [{name: b, url: "http://b"}]}

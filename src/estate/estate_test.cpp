@@ -123,20 +123,20 @@ TEST(ParseEstate, NamesEveryMistake) {
          {"e.yaml:2:6: this estate belongs to a lab, and no labs are kept here"}},
         {"quorum: 1", "quorum: 2", {"e.yaml:36:13: a quorum of 2 with 1 sentinels is never reached"}},
         {"region: outside", "region: moon", {"e.yaml:37:46: there is no region `moon`; known: east, west"}},
-        {"public-url: http://shop",
-         "public-url: http://shop\n    probes: {p: {}}",
+        {"probes: {login: {websocket: {path: /ws}}}",
+         "probes: {p: {}}",
          {"e.yaml:44:14: probe `p` does nothing; give it `exchanges` or a `websocket`"}},
-        {"public-url: http://shop",
-         "public-url: http://shop\n    probes: {p: {exchanges: [{request: /x, body: {a: \"${b}\"}}]}}",
+        {"probes: {login: {websocket: {path: /ws}}}",
+         "probes: {p: {exchanges: [{request: /x, body: {a: \"${b}\"}}]}}",
          {"e.yaml:44:30: any answer would pass; say what to `expect`",
           "e.yaml:44:40: a request is a method and a path; for instance `GET /api/health`",
           "e.yaml:44:54: `${b}` is not known here; known: unique"}},
         {"figures: {kind",
          "figures: {kind: metrics, kind",
-         {"e.yaml:55:28: `kind` stands here twice, first in line 55; keep one of the two"}},
+         {"e.yaml:56:28: `kind` stands here twice, first in line 56; keep one of the two"}},
         {"kind: channel",
          "kind: chanel",
-         {"e.yaml:54:16: expected one of database, cache, application, traffic, store, channel, metrics, logs, found "
+         {"e.yaml:55:16: expected one of database, cache, application, traffic, store, channel, metrics, logs, found "
           "`chanel`; did you mean `channel`?"}},
     };
     for (const auto& [what, by, lines] : cases) EXPECT_EQ(lines_with(what, by), lines) << by;

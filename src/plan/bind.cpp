@@ -28,6 +28,9 @@ ParameterType as_parameter(InputType type) {
     return ParameterType::text;
 }
 
+// The action that runs what the estate declares under `probes`; its parameter has the first word's name.
+constexpr std::string_view probing = "application.probe";
+
 class Binder {
 public:
     Binder(const Plan& plan, const Estate& estate, Catalogue catalogue, Mistakes& mistakes)
@@ -172,6 +175,7 @@ private:
                           fmt::format("steady {}, deadline {}", to_string(*bound.steady), to_string(bound.deadline)));
         bind_target(step, bound);
         bind_parameters(step, bound);
+        if (step.action == probing) check_probe(step, bound);
         return bound;
     }
 
@@ -213,6 +217,18 @@ private:
                 mistakes_.add(plan_.places.value(pointer),
                               fmt::format("`{}`: {}", parameter.name, read.error().message), read.error().hint);
         }
+    }
+
+    void check_probe(const Step& step, const BoundStep& bound) {
+        const Target* target = estate_.target(bound.target);
+        const auto name = get_string(bound.with, "probe");
+        if (target == nullptr || !name) return;
+        std::vector<std::string> known;
+        const Json probes = target->settings.section("probes").json();
+        for (const auto& [probe, declared] : probes.items()) known.push_back(probe);
+        if (!probes.contains(*name))
+            mistakes_.add(plan_.places.value(below(below(step.pointer, "with"), "probe")),
+                          fmt::format("`{}` declares no probe `{}`", target->name, *name), suggestion(*name, known));
     }
 
     const Plan& plan_;

@@ -72,6 +72,9 @@ TEST(Bind, NamesEveryMistakeOfInputsAndEstate) {
                     "application"});
     EXPECT_EQ(lines_of("steps: [{id: a, check: postgres.fenced, on: db@north}]", {}),
               Lines{"p.yaml:5:45: `db` has no site in `north`; known: east, west"});
+    EXPECT_EQ(lines_of("steps: [{id: a, check: application.probe, on: app@east, with: {probe: logn}}]", {}),
+              Lines{"p.yaml:5:71: `app` declares no probe `logn`; did you mean `login`?"});
+    EXPECT_EQ(lines_of("steps: [{id: a, check: application.probe, on: app@east, with: {probe: login}}]", {}), Lines{});
     EXPECT_EQ(
         lines_of("gate: {approvals: 2, roles: [approver]}\nsteps: [{id: a, check: postgres.fenced, on: db@east}]", {}),
         Lines{"p.yaml:5:1: 2 must approve (approver), but the estate has 1 such with a login; give more people "
