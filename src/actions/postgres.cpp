@@ -92,7 +92,10 @@ Result<Look> look_lag(const Call& call) {
                        facts_of(*standby));
     const std::int64_t behind =
         static_cast<std::int64_t>(primary->written->value) - static_cast<std::int64_t>(held(*standby)->value);
-    const Span lag = primary->heartbeat->written - standby->heartbeat->written;
+    // The standby was looked at last, so it may show a heartbeat that is newer than the one seen on the primary.
+    const Span lag = standby->heartbeat->sequence >= primary->heartbeat->sequence
+                         ? Span{0}
+                         : primary->heartbeat->written - standby->heartbeat->written;
     Json evidence = facts_of(*standby);
     evidence["behind_bytes"] = behind;
     evidence["lag_seconds"] = seconds(lag);
