@@ -144,6 +144,27 @@ TEST_F(SqliteProcesses, ReadsADirectoryThatItMayOnlyRead) {
     });
 }
 
+TEST_F(SqliteProcesses, ReadsWhileAWriterOfAnotherUserLives) {
+    Forked writer([&](int pipe) {
+        umask(022);
+        const auto journal = world.open();
+        chmod(world.directory().c_str(), 0755);
+        chmod((world.directory() + "/claims").c_str(), 0755);
+        const auto claim = journal->begin("r-1", {}, one[0], "pid 9 on nine");
+        ASSERT_EQ(write(pipe, "+", 1), 1);
+        for (;;) ASSERT_TRUE(journal->append(**claim, one, {}, Ends::no));
+    });
+    ASSERT_TRUE(writer.wait_for_byte());
+    as_another_user(world.scratch(), [&] {
+        const auto journal = world.open_as(Access::read);
+        for (int i = 0; i < 10; ++i) {
+            const auto entries = journal->verify();
+            ASSERT_TRUE(entries) << entries.error().message;
+            EXPECT_EQ(journal->runs()->at(0).controller, "pid 9 on nine");
+        }
+    });
+}
+
 TEST_F(SqliteProcesses, ReadsAClosedJournalWithoutItsLogInADirectoryThatItMayOnlyRead) {
     world.begin_and_die("r-1", {});
     world.open().reset();
