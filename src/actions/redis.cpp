@@ -211,6 +211,10 @@ Result<Look> look_one_master(const Call& call) {
 
 std::vector<Action> redis_actions() {
     constexpr TargetKind cache = TargetKind::cache;
+    // As the Redis driver's own test proves to be enough, as ACL SETUSER takes them.
+    const std::string look_grant = "+role +info +config|get (node)";
+    const std::string sentinel_grant =
+        "+sentinel|get-master-addr-by-name +sentinel|master +sentinel|ckquorum +sentinel|replicas +info (Sentinel)";
     using P = ParameterType;
     const Parameter master{"master", P::region, true, "", "region of the present master"};
     return {
@@ -222,8 +226,7 @@ std::vector<Action> redis_actions() {
           .by_hand = "SENTINEL CKQUORUM name; INFO replication   # every Sentinel, every node",
           .deadline = 10s,
           .call_limit = 2s,
-          .grants = {"+info +role +client|id ~* (node)",
-                     "+sentinel|masters +sentinel|ckquorum +sentinel|replicas (Sentinel)"}},
+          .grants = {look_grant, sentinel_grant}},
          look_ready},
         {{.name = "redis.pause-writes",
           .on = cache,
@@ -235,7 +238,7 @@ std::vector<Action> redis_actions() {
           .by_hand = "CLIENT PAUSE 3000 WRITE   # on ${target}@${region}",
           .deadline = 5s,
           .call_limit = 2s,
-          .grants = {"+client|pause"}},
+          .grants = {look_grant, "+client|pause (node)", sentinel_grant}},
          look_pause,
          apply_pause},
         {{.name = "redis.resume-writes",
@@ -246,7 +249,7 @@ std::vector<Action> redis_actions() {
           .by_hand = "CLIENT UNPAUSE   # on ${target}@${region}",
           .deadline = 5s,
           .call_limit = 2s,
-          .grants = {"+client|unpause"}},
+          .grants = {"+client|unpause (node)"}},
          look_resume,
          apply_resume},
         {{.name = "redis.caught-up",
@@ -256,7 +259,7 @@ std::vector<Action> redis_actions() {
           .by_hand = "compare master_repl_offset on both nodes, under the same master_replid",
           .deadline = 2s,
           .call_limit = 1s,
-          .grants = {"+info"}},
+          .grants = {look_grant}},
          look_caught_up},
         {{.name = "redis.fail-over",
           .on = cache,
@@ -265,7 +268,8 @@ std::vector<Action> redis_actions() {
           .by_hand = "SENTINEL FAILOVER name   # on one Sentinel, once",
           .deadline = 15s,
           .call_limit = 2s,
-          .grants = {"+sentinel|failover (Sentinel)", "+config|set|replica-priority (node)"}},
+          .grants = {look_grant, "+config|set (node, with three or more)", sentinel_grant,
+                     "+sentinel|failover (Sentinel)"}},
          look_fail_over,
          apply_fail_over},
         {{.name = "redis.follow",
@@ -276,7 +280,7 @@ std::vector<Action> redis_actions() {
           .by_hand = "REPLICAOF host port   # on ${target}@${region}",
           .deadline = 10s,
           .call_limit = 2s,
-          .grants = {"+replicaof"}},
+          .grants = {look_grant, "+replicaof (node)"}},
          look_follow,
          apply_follow},
         {{.name = "redis.canary",
@@ -286,7 +290,7 @@ std::vector<Action> redis_actions() {
           .by_hand = "SET kedge:canary x EX 3600; GET kedge:canary   # on ${target}@${region}",
           .deadline = 10s,
           .call_limit = 2s,
-          .grants = {"+set +get ~kedge:*"}},
+          .grants = {look_grant, "+set +get ~kedge:* (node)"}},
          look_canary,
          apply_canary},
         {{.name = "redis.one-master",
@@ -297,7 +301,7 @@ std::vector<Action> redis_actions() {
           .by_hand = "ROLE on every node; SENTINEL get-master-addr-by-name on every Sentinel",
           .deadline = 20s,
           .call_limit = 3s,
-          .grants = {"+role +info"}},
+          .grants = {look_grant, sentinel_grant}},
          look_one_master},
     };
 }

@@ -17,6 +17,7 @@ namespace kedge {
 namespace {
 
 constexpr const char* canary_seconds = "3600";
+constexpr const char* canary_prefix = "kedge:";
 
 // Once a majority has answered, a Sentinel that has not is waited for only so long, or as long again as the
 // majority took: in a lost region it is silent for ever, and each look would cost the whole deadline.
@@ -263,8 +264,9 @@ Result<void> SentinelRedis::follow(const std::string& region, const std::string&
     return {};
 }
 
-Result<void> SentinelRedis::write_canary(const std::string& region, const std::string& key, Moment deadline) {
+Result<void> SentinelRedis::write_canary(const std::string& region, const std::string& name_of_key, Moment deadline) {
     Node* const node = TRY(node_in(region));
+    const std::string key = canary_prefix + name_of_key;
     const std::string name = to_string(node->address);
     if (TRY(role_in(region, deadline)) != "master")
         return Error{Fault::refused, fmt::format("{} ({}) is a replica and takes no writes", region, name)};

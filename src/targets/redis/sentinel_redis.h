@@ -66,7 +66,7 @@ public:
     Result<void> fail_over(const std::string& region, Moment deadline) override;
     // refused unless the node in `master` says that it is master: what the other holds beyond it is discarded.
     Result<void> follow(const std::string& region, const std::string& master, Moment deadline) override;
-    // The key lives for an hour.
+    // The key is written as `kedge:KEY`, so that a right to such keys is enough, and lives for an hour.
     Result<void> write_canary(const std::string& region, const std::string& key, Moment deadline) override;
 
 private:

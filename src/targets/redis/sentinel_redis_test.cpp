@@ -117,20 +117,21 @@ TEST_F(SentinelRedisCases, NeedsNoOtherRightsThanThoseThatAreDocumented) {
     const std::string sentinels =
         "user kedge on >secret +sentinel|get-master-addr-by-name +sentinel|master +sentinel|ckquorum "
         "+sentinel|replicas +sentinel|failover +info";
-    ScratchRedis group({.node_settings = {nodes}, .sentinel_settings = {sentinels}});
+    const ScratchRedis group({.node_settings = {nodes}, .sentinel_settings = {sentinels}});
     SentinelRedisSettings settings = group.settings();
     settings.node_login = settings.sentinel_login = RedisLogin{"kedge", "secret"};
     SentinelRedis cache(settings);
     EXPECT_EQ(cache.look("east", soon())->min_replicas_to_write, 0);
     EXPECT_EQ(cache.sentinels(soon())->at(0).quorum, Truth::yes);
-    EXPECT_TRUE(cache.write_canary("east", "kedge:canary", soon()));
-    expect_error(cache.write_canary("east", "other", soon()), Fault::not_allowed, "NOPERM");
+    EXPECT_TRUE(cache.write_canary("east", "r-1/canary", soon()));
     EXPECT_TRUE(cache.pause_writes("east", 2s, soon()));
     EXPECT_TRUE(cache.fail_over("west", soon()));
     EXPECT_TRUE(await([&] { return cache.look("west", soon())->master == Truth::yes; }));
     EXPECT_TRUE(cache.follow("east", "west", soon()));
     EXPECT_TRUE(cache.resume_writes("east", soon()));
 
+    group.ask("west", {"ACL", "SETUSER", "kedge", "-set"});
+    expect_error(cache.write_canary("west", "r-1/canary", soon()), Fault::not_allowed, "NOPERM");
     settings.node_login = RedisLogin{"kedge", "wrong"};
     expect_error(SentinelRedis(settings).look("east", soon()), Fault::not_allowed, "WRONGPASS");
 }
@@ -173,13 +174,13 @@ TEST_F(SentinelRedisCases, TellsAMasterThatCannotSaveAndOneWithTooFewReplicas) {
     SentinelRedis cache(group.settings());
     EXPECT_EQ(group.ask("east", {"CONFIG", "SET", "min-replicas-to-write", "2"}), "OK");
     EXPECT_EQ(cache.look("east", soon())->min_replicas_to_write, 2);
-    expect_error(cache.write_canary("east", "kedge:canary", soon()), Fault::refused, "NOREPLICAS");
+    expect_error(cache.write_canary("east", "canary", soon()), Fault::refused, "NOREPLICAS");
     EXPECT_EQ(group.ask("east", {"CONFIG", "SET", "min-replicas-to-write", "0"}), "OK");
     group.ask("east", {"BGSAVE"});
     ASSERT_TRUE(await([&] {
         return group.ask("east", {"INFO", "persistence"}).find("rdb_last_bgsave_status:err") != std::string::npos;
     }));
-    expect_error(cache.write_canary("east", "kedge:canary", soon()), Fault::refused, "MISCONF");
+    expect_error(cache.write_canary("east", "canary", soon()), Fault::refused, "MISCONF");
 }
 
 }  // namespace
