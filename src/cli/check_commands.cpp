@@ -121,8 +121,7 @@ ExitCode check_plan(Context& context, const Check& options) {
     for (const StepCheck& check : checks) {
         const BoundStep& step = prospect->bound.steps[check.step];
         const bool expected = check.standing == Standing::later && check.verdict == Truth::yes;
-        table.add({step.id,
-                   expected ? Cell("later", Tone::faint) : Cell::of(mark_of(check.verdict), console.out()),
+        table.add({step.id, expected ? Cell("later", Tone::faint) : Cell::of(mark_of(check.verdict), console.out()),
                    place_of(step), check.look.says});
     }
     console.print(table.rendered(console.out()));
@@ -161,8 +160,8 @@ ExitCode check_targets(Context& context, const Check& options) {
     for (std::size_t i = 0; i < sights.size(); ++i) {
         const std::string role = get_string(looks[i].evidence, "role").value_or("unknown");
         all = both(all, looks[i].done);
-        table.add({sights[i].target, sights[i].region, Cell::of(mark_of(looks[i].done), console.out()), role,
-                   looks[i].says});
+        table.add(
+            {sights[i].target, sights[i].region, Cell::of(mark_of(looks[i].done), console.out()), role, looks[i].says});
         items.push_back({{"target", sights[i].target},
                          {"region", sights[i].region},
                          {"well", to_string(looks[i].done)},
@@ -256,8 +255,8 @@ void print_preview(Console& console, const Prospect& prospect, const PastRuns& p
     const Surface& surface = console.out();
     console.print_line(fmt::format("{}  {}", painted(plan.name, Tone::strong, surface), printable(plan.summary)));
     if (!past.totals.empty())
-        console.print_line(fmt::format("takes about {} (the middle of {} runs)", readable(past.median()),
-                                       past.totals.size()));
+        console.print_line(
+            fmt::format("takes about {} (the middle of {} runs)", readable(past.median()), past.totals.size()));
     console.print_line();
     Table table({{"#", Align::right}, {"STEP"}, {"TAKES", Align::right}, {"GATE"}, {"UNDO"}, {"EFFECT"}});
     std::map<Weight, int> count;
@@ -271,7 +270,8 @@ void print_preview(Console& console, const Prospect& prospect, const PastRuns& p
                           : weight == Weight::irreversible ? Tone::bad
                           : weight == Weight::people       ? Tone::waiting
                                                            : Tone::plain;
-        const std::string doing = step.type == nullptr ? step.asks : fmt::format("{} {}", step.type->name, place_of(step));
+        const std::string doing =
+            step.type == nullptr ? step.asks : fmt::format("{} {}", step.type->name, place_of(step));
         table.add({std::to_string(i + 1), step.id, took != past.last_took.end() ? readable(took->second) : "",
                    gate_of(step), undo_of(step),
                    Cell(fmt::format("{} {}{}", sign_of(weight, surface),
@@ -283,16 +283,16 @@ void print_preview(Console& console, const Prospect& prospect, const PastRuns& p
     console.print_line();
     for (const StepCheck& check : checks) {
         const Mark mark = mark_of(check.verdict);
-        console.print_line(painted(fmt::format("  {} {}", glyph(mark, surface), plan.steps[check.step].id), mark.tone,
-                                   surface) +
-                           ": " + printable(check.look.says));
+        console.print_line(
+            painted(fmt::format("  {} {}", glyph(mark, surface), plan.steps[check.step].id), mark.tone, surface) +
+            ": " + printable(check.look.says));
     }
-    console.print_line(fmt::format("\n{} steps: {} read, {} change, {} irreversible, {} by people. Nothing was changed.",
-                                   plan.steps.size(), count[Weight::reads], count[Weight::changes],
-                                   count[Weight::irreversible], count[Weight::people]));
+    console.print_line(fmt::format(
+        "\n{} steps: {} read, {} change, {} irreversible, {} by people. Nothing was changed.", plan.steps.size(),
+        count[Weight::reads], count[Weight::changes], count[Weight::irreversible], count[Weight::people]));
     for (const std::string& target : unarmed_targets(plan, prospect.estate))
-        console.print_line(painted(fmt::format("{} is not armed: it can only be rehearsed", target), Tone::unknown,
-                                   surface));
+        console.print_line(
+            painted(fmt::format("{} is not armed: it can only be rehearsed", target), Tone::unknown, surface));
     std::string inputs;
     for (const auto& [name, value] : plan.inputs)
         if (const Input* input = prospect.plan.input(name); input == nullptr || input->fallback != value)
@@ -338,7 +338,7 @@ ExitCode explain_access(Context& context, const PlanWithInputs& options) {
         const bool changes = std::ranges::find(bound->targets, target) != bound->targets.end();
         if (!console.json())
             console.print_line(fmt::format("{}{}", painted(target, Tone::strong, console.out()),
-                                           !changes                            ? "  only looked at"
+                                           !changes                           ? "  only looked at"
                                            : known != nullptr && known->armed ? "  changed; armed"
                                                                               : "  changed; not armed"));
         for (const auto& [right, steps] : by_right) {
@@ -346,9 +346,9 @@ ExitCode explain_access(Context& context, const PlanWithInputs& options) {
                              {"grant", right},
                              {"steps", std::vector<std::string>(steps.begin(), steps.end())}});
             if (!console.json())
-                console.print_line(fmt::format("  {}\n      {}", right,
-                                               painted(fmt::format("for {}", fmt::join(steps, ", ")), Tone::faint,
-                                                       console.out())));
+                console.print_line(
+                    fmt::format("  {}\n      {}", right,
+                                painted(fmt::format("for {}", fmt::join(steps, ", ")), Tone::faint, console.out())));
         }
     }
     if (console.json()) console.print_items("Grants", std::move(items));

@@ -42,7 +42,8 @@ Result<std::string> confirmation(Context& context, const Plan& plan, const Start
         return options.confirm;
     if (options.play_people) return plan.gate->confirm;
     if (!context.may_ask())
-        return Error{Fault::refused, fmt::format("plan {} starts only when '{}' was typed", plan.name, plan.gate->confirm),
+        return Error{Fault::refused,
+                     fmt::format("plan {} starts only when '{}' was typed", plan.name, plan.gate->confirm),
                      fmt::format("pass --confirm {}", plan.gate->confirm)};
     if (!plan.gate->says.empty()) context.console().note(printable(plan.gate->says));
     return context.ask(fmt::format("Type {} to start {}:", plan.gate->confirm, plan.name));
@@ -143,7 +144,8 @@ ExitCode resume(Context& context, const ResumeRun& options) {
     if (const Result<void> lifted = lift_pause(context, **writable, *loaded); !lifted)
         return console.fail(what, lifted.error());
     const ControlOptions control{.timeout = options.timeout, .plays_people = options.play_people};
-    if (options.detach && !controlled && !loaded->state.result()) return detach(context, **writable, options.run, control);
+    if (options.detach && !controlled && !loaded->state.result())
+        return detach(context, **writable, options.run, control);
     Result<ControlledRun> run = resume_run(**writable, options.run, controller_name(), lab_root(), context.now());
     if (!run) return console.fail(what, run.error());
     return control_run(context, **writable, std::move(*run), control);
@@ -167,11 +169,10 @@ ExitCode watch(Context& context, const WatchRun& options) {
     switch (*end) {
         case FollowEnd::ended: conclude(context, run->state); return exit_code_of_run(run->state);
         case FollowEnd::interrupted:
-        case FollowEnd::stopped:
-            console.note(fmt::format("run {} goes on", options.run));
-            return ExitCode::interrupted;
+        case FollowEnd::stopped: console.note(fmt::format("run {} goes on", options.run)); return ExitCode::interrupted;
         case FollowEnd::timed_out:
-            console.note(fmt::format("run {} goes on; it has not ended within {}", options.run, readable(*options.timeout)));
+            console.note(
+                fmt::format("run {} goes on; it has not ended within {}", options.run, readable(*options.timeout)));
             return exit_code_of_run(run->state);
         case FollowEnd::no_controller:
             conclude(context, run->state);
@@ -193,38 +194,37 @@ std::vector<ExitCode> ends_of_runs_and(std::vector<ExitCode> more) {
 }  // namespace
 
 std::vector<Command> run_start_commands() {
-    return {
-        command("run start", "Begin a run and stay with it as its controller", start)
-            .details("Ctrl-C stops the controller after what it is doing; the run stays as it is and goes on with "
-                     "`kedge run resume`. A rehearsal only looks and changes nothing.")
-            .argument("PLAN", &StartRun::plan, "its name, or a file", Completes::plans)
-            .option("input", "NAME=VALUE", &StartRun::inputs, "an input; may be repeated")
-            .letter('i')
-            .option("mode", "MODE", &StartRun::mode, "live if not given")
-            .choices({"live", "drill", "rehearse"})
-            .option("reason", "TEXT", &StartRun::reason, "why, for the journal")
-            .option("confirm", "TEXT", &StartRun::confirm, "what the plan's gate wants to have typed")
-            .option("timeout", "SPAN", &StartRun::timeout, "stop controlling it after so long")
-            .flag("detach", &StartRun::detach, "leave it to a kedge in the background")
-            .letter('d')
-            .flag("play-people", &StartRun::play_people, "in a lab: let its people be played")
-            .example("kedge run start regional-failover -i from=us-east-1 -i to=us-west-2 --reason \"region lost\"")
-            .exits(ends_of_runs_and({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed,
-                                     ExitCode::conflict, ExitCode::waiting})),
-        command("run resume", "Let a paused run go on, or take up one without a controller", resume)
-            .argument("RUN", &ResumeRun::run, "its id", Completes::runs)
-            .option("timeout", "SPAN", &ResumeRun::timeout, "stop controlling it after so long")
-            .flag("detach", &ResumeRun::detach, "leave it to a kedge in the background")
-            .letter('d')
-            .flag("play-people", &ResumeRun::play_people, "in a lab: let its people be played")
-            .example("kedge run resume r-7k2f9c")
-            .exits(ends_of_runs_and(
-                {ExitCode::not_found, ExitCode::not_allowed, ExitCode::conflict, ExitCode::waiting})),
-        command("run watch", "Follow a run until it ends", watch)
-            .argument("RUN", &WatchRun::run, "its id", Completes::runs)
-            .option("timeout", "SPAN", &WatchRun::timeout, "give up after so long; the run goes on")
-            .example("kedge run watch r-7k2f9c --timeout 30m")
-            .exits(ends_of_runs_and({ExitCode::not_found, ExitCode::negative}))};
+    return {command("run start", "Begin a run and stay with it as its controller", start)
+                .details("Ctrl-C stops the controller after what it is doing; the run stays as it is and goes on with "
+                         "`kedge run resume`. A rehearsal only looks and changes nothing.")
+                .argument("PLAN", &StartRun::plan, "its name, or a file", Completes::plans)
+                .option("input", "NAME=VALUE", &StartRun::inputs, "an input; may be repeated")
+                .letter('i')
+                .option("mode", "MODE", &StartRun::mode, "live if not given")
+                .choices({"live", "drill", "rehearse"})
+                .option("reason", "TEXT", &StartRun::reason, "why, for the journal")
+                .option("confirm", "TEXT", &StartRun::confirm, "what the plan's gate wants to have typed")
+                .option("timeout", "SPAN", &StartRun::timeout, "stop controlling it after so long")
+                .flag("detach", &StartRun::detach, "leave it to a kedge in the background")
+                .letter('d')
+                .flag("play-people", &StartRun::play_people, "in a lab: let its people be played")
+                .example("kedge run start regional-failover -i from=us-east-1 -i to=us-west-2 --reason \"region lost\"")
+                .exits(ends_of_runs_and({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed,
+                                         ExitCode::conflict, ExitCode::waiting})),
+            command("run resume", "Let a paused run go on, or take up one without a controller", resume)
+                .argument("RUN", &ResumeRun::run, "its id", Completes::runs)
+                .option("timeout", "SPAN", &ResumeRun::timeout, "stop controlling it after so long")
+                .flag("detach", &ResumeRun::detach, "leave it to a kedge in the background")
+                .letter('d')
+                .flag("play-people", &ResumeRun::play_people, "in a lab: let its people be played")
+                .example("kedge run resume r-7k2f9c")
+                .exits(ends_of_runs_and(
+                    {ExitCode::not_found, ExitCode::not_allowed, ExitCode::conflict, ExitCode::waiting})),
+            command("run watch", "Follow a run until it ends", watch)
+                .argument("RUN", &WatchRun::run, "its id", Completes::runs)
+                .option("timeout", "SPAN", &WatchRun::timeout, "give up after so long; the run goes on")
+                .example("kedge run watch r-7k2f9c --timeout 30m")
+                .exits(ends_of_runs_and({ExitCode::not_found, ExitCode::negative}))};
 }
 
 }  // namespace kedge

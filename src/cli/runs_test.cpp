@@ -287,7 +287,8 @@ protected:
         std::string text;
         for (const std::string& line : live_view(run->state, surface, run->state.started_at() + 312s))
             text += line + "\n";
-        for (std::size_t found; (found = text.find(id_)) != std::string::npos;) text.replace(found, id_.size(), "r-000000");
+        for (std::size_t found; (found = text.find(id_)) != std::string::npos;)
+            text.replace(found, id_.size(), "r-000000");
         return text;
     }
     OfficeWorld world_;

@@ -91,9 +91,9 @@ void print_runs(Console& console, const Picture& picture, Moment now) {
             const Mark mark = mark_of(state.record(step).state);
             const std::string waits =
                 state.record(step).state == StepState::waiting ? still_needed(state, step) : "outcome unknown";
-            console.print_line("    " + painted(fmt::format("{} {}: {}", glyph(mark, surface), state.bound(step).id,
-                                                            waits),
-                                                mark.tone, surface));
+            console.print_line("    " +
+                               painted(fmt::format("{} {}: {}", glyph(mark, surface), state.bound(step).id, waits),
+                                       mark.tone, surface));
             console.print_line("      " + answer_command(state, step));
         }
         const auto controller = picture.controllers.find(state.id());
@@ -118,11 +118,15 @@ void print_drills(Console& console, const Picture& picture) {
         const Json& drill = picture.drills[i];
         const std::string result = get_string(drill, "result").value_or("?");
         const std::optional<double> rto = get_number(drill, "rto_from_onset_seconds");
-        console.print_line(fmt::format(
-            "  {}  {}  {}  {}  RTO {}", get_string(drill, "id").value_or("?"),
-            get_string(drill, "began").value_or("?").substr(0, 10), get_string(drill, "type").value_or("?"),
-            painted(result, result == "PASS" ? Tone::good : result == "FAIL" ? Tone::bad : Tone::unknown, console.out()),
-            rto ? readable(Span{static_cast<std::int64_t>(*rto * 1e6)}) : "not measured"));
+        console.print_line(fmt::format("  {}  {}  {}  {}  RTO {}", get_string(drill, "id").value_or("?"),
+                                       get_string(drill, "began").value_or("?").substr(0, 10),
+                                       get_string(drill, "type").value_or("?"),
+                                       painted(result,
+                                               result == "PASS"   ? Tone::good
+                                               : result == "FAIL" ? Tone::bad
+                                                                  : Tone::unknown,
+                                               console.out()),
+                                       rto ? readable(Span{static_cast<std::int64_t>(*rto * 1e6)}) : "not measured"));
     }
 }
 
@@ -133,8 +137,8 @@ void print_picture(Context& context, const Picture& picture, const std::string& 
     const auto heading = [&](std::string_view text) {
         console.print_line("\n" + painted(text, Tone::faint, console.out()));
     };
-    const bool open = std::ranges::any_of(
-        picture.runs, [](const LoadedRun& run) { return run.state.phase() != RunPhase::ended; });
+    const bool open =
+        std::ranges::any_of(picture.runs, [](const LoadedRun& run) { return run.state.phase() != RunPhase::ended; });
     heading("RUNS");
     if (open)
         print_runs(console, picture, now);
