@@ -292,20 +292,25 @@ void Drill::take_steps(const RunState& state) {
     }
 }
 
+// All streams at once: each must be acknowledged without a break for as long as an outage needs to count as over.
 Result<void> Drill::wait_for_unbroken_writes() {
     const Moment deadline = world_.clock.now() + recovery_watch_limit;
     const OutageRules rules;
-    for (const LoadStream& stream : world_.ground.streams()) {
-        Moment broken = world_.clock.now();  // when a write failed last; nothing before now counts
-        bool unbroken = false;
-        while (!unbroken && world_.clock.now() < deadline && !world_.stop())
-            for (const Attempt& attempt : TRY(world_.ground.next_attempts(stream.name, 100ms))) {
-                if (!attempt.acknowledged) broken = std::max(broken, attempt.done);
-                unbroken = attempt.acknowledged && attempt.done - broken >= rules.unbroken;
+    std::map<std::string, Moment> broken;  // when a write failed last; nothing before now counts
+    for (const LoadStream& stream : world_.ground.streams()) broken[stream.name] = world_.clock.now();
+    while (!broken.empty() && world_.clock.now() < deadline && !world_.stop())
+        for (const LoadStream& stream : world_.ground.streams()) {
+            const auto last = broken.find(stream.name);
+            if (last == broken.end()) continue;
+            bool unbroken = false;
+            for (const Attempt& attempt : TRY(world_.ground.next_attempts(stream.name, 50ms))) {
+                if (!attempt.acknowledged) last->second = std::max(last->second, attempt.done);
+                unbroken = attempt.acknowledged && attempt.done - last->second >= rules.unbroken;
             }
-        if (!unbroken)
-            issue(fmt::format("stream {} had no {} of unbroken writes", stream.name, readable(rules.unbroken)));
-    }
+            if (unbroken) broken.erase(last);
+        }
+    for (const auto& [stream, when] : broken)
+        issue(fmt::format("stream {} had no {} of unbroken writes", stream, readable(rules.unbroken)));
     return {};
 }
 
