@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/lsn.h"
@@ -67,6 +68,14 @@ TEST(Nearest, FindsTheNameThatWasMeant) {
     EXPECT_EQ(nearest("dedline", known), "deadline");
     EXPECT_EQ(nearest("sumamry", known), "summary");
     EXPECT_EQ(nearest("zebra", known), std::nullopt);
+}
+
+TEST(Base64, PadsToFours) {
+    EXPECT_EQ(base64(""), "");
+    EXPECT_EQ(base64("f"), "Zg==");
+    EXPECT_EQ(base64("fo"), "Zm8=");
+    EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+    EXPECT_EQ(base64(std::string("\xff\0", 2)), "/wA=");
 }
 
 }  // namespace

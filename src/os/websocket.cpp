@@ -6,6 +6,8 @@
 
 #include <array>
 
+#include "base/base64.h"
+
 namespace kedge {
 namespace {
 
@@ -17,15 +19,6 @@ std::string random_bytes(std::size_t size) {
     check(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) == 1,
           "random bytes can be had");
     return bytes;
-}
-
-std::string base64(std::string_view bytes) {
-    std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-    const int size =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(size));
-    return text;
 }
 
 std::string sha1(const std::string& bytes) {
