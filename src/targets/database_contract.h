@@ -251,14 +251,10 @@ TEST_P(DatabaseContract, RefusesToPromoteAPrimary) {
 
 // Tests of every driver, that spoil their world.
 
-TEST_P(DatabaseContract, HasNoHeartbeatBeforeOneIsWritten) {
+TEST_P(DatabaseContract, ShowsNoHeartbeatBeforeItIsWrittenAndReplayed) {
     spoil_a_fresh_world();
     EXPECT_EQ(look(east).heartbeat, std::nullopt);
     EXPECT_EQ(look(west).heartbeat, std::nullopt);
-}
-
-TEST_P(DatabaseContract, SaysThatReplayIsPausedAndHowFarItGot) {
-    spoil_a_fresh_world();
     ASSERT_TRUE(database().write_heartbeat(east, 1, soon()).has_value());
     ASSERT_TRUE(await_look(west, [](const DatabaseLook& seen) { return seen.heartbeat.has_value(); }));
     world().pause_replay(west);

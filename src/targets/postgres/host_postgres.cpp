@@ -11,14 +11,10 @@
 namespace kedge {
 namespace {
 
-bool is_plain_name(const std::string& name) {
-    return !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos &&
-           (name[0] < '0' || name[0] > '9');
-}
-
 Result<void> check_site(const std::string& where, const HostSite& site) {
     TRY(check_conninfo(site.connection, where + ": connection"));
     if (!site.replication.empty()) TRY(check_conninfo(site.replication, where + ": replication"));
+    if (!site.rewind_source.empty()) TRY(check_conninfo(site.rewind_source, where + ": rewind-source"));
     if (!site.host.data_directory.starts_with('/') || site.host.data_directory.ends_with('/'))
         return Error{Fault::invalid_input,
                      fmt::format("{}: data directory '{}' is no absolute path", where, site.host.data_directory)};
@@ -36,9 +32,7 @@ struct HostPostgres::Site {
 };
 
 Result<std::unique_ptr<HostPostgres>> HostPostgres::create(HostPostgresSettings settings) {
-    if (!is_plain_name(settings.probe_schema))
-        return Error{Fault::invalid_input,
-                     fmt::format("{}: probe schema '{}' is no plain name", settings.name, settings.probe_schema)};
+    TRY(check_probe_schema(settings.name, settings.probe_schema));
     for (const auto& [region, site] : settings.sites)
         TRY(check_site(fmt::format("{}@{}", settings.name, region), site));
     return std::unique_ptr<HostPostgres>{new HostPostgres{std::move(settings)}};
@@ -52,11 +46,7 @@ HostPostgres::HostPostgres(HostPostgresSettings settings) : settings_(std::move(
 HostPostgres::~HostPostgres() = default;
 
 Result<HostPostgres::Site*> HostPostgres::find(const std::string& region) const {
-    if (const auto found = sites_.find(region); found != sites_.end()) return found->second.get();
-    std::string known;
-    for (const auto& [name, site] : sites_) known += (known.empty() ? "" : ", ") + name;
-    return Error{Fault::not_found, fmt::format("{}: has no copy in '{}'", settings_.name, region),
-                 fmt::format("it has copies in {}", known)};
+    return find_region(sites_, settings_.name, region);
 }
 
 Result<DatabaseLook> HostPostgres::look(const std::string& region, Moment deadline) {

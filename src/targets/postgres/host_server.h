@@ -25,6 +25,9 @@ struct HostSite {
         Arguments start, stop, running;
     } server;
     std::string replication;  // conninfo by which the other sites stream from this one; its user may replicate
+    // conninfo by which pg_rewind at another site reads this one; a superuser, or granted what pg_rewind needs. Empty:
+    // the way of `replication`, as the user of `connection`.
+    std::string rewind_source;
 };
 
 // Any thread may call. Every call is bounded by its deadline.

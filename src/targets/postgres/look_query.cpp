@@ -61,7 +61,8 @@ SELECT pg_is_in_recovery(),
             WHEN current_setting('archive_command') IN ('', '(disabled)')
              AND coalesce(current_setting('archive_library', true), '') = '' THEN false
             WHEN a.last_failed_time IS NULL AND a.last_archived_time IS NULL THEN NULL
-            ELSE a.last_failed_time IS NULL OR coalesce(a.last_archived_time > a.last_failed_time, false) END
+            ELSE a.last_failed_time IS NULL OR coalesce(a.last_archived_time > a.last_failed_time, false) END,
+       to_regclass('{}.heartbeat') IS NOT NULL
   FROM pg_stat_archiver a LEFT JOIN pg_stat_wal_receiver r ON true)sql";
 
 enum Column : std::size_t {
@@ -81,6 +82,7 @@ enum Column : std::size_t {
     retrieve_retry_s,
     synchronous_standby_names,
     archiving,
+    heartbeats_exist,
     column_count
 };
 
@@ -146,7 +148,7 @@ std::string describe(const DatabaseLook& look, const Row& row) {
                        receiver, look.replay_paused == Truth::yes ? ", replay paused" : "");
 }
 
-void read_state(const Row& row, DatabaseLook& look) {
+void read_row(const Row& row, DatabaseLook& look) {
     look.primary = negated(truth(to_bool(row[in_recovery])));
     look.writable = both(look.primary, negated(truth(to_bool(row[read_only]))));
     look.timeline = to_timeline(row[timeline]);
@@ -163,6 +165,11 @@ void read_state(const Row& row, DatabaseLook& look) {
     look.says = describe(look, row);
 }
 
+const Row* state_row(const TransactionAnswer& state) {
+    const bool is_there = !state.rows.empty() && state.rows[0].size() == 1 && state.rows[0][0].size() == column_count;
+    return is_there ? &state.rows[0][0] : nullptr;
+}
+
 StandbyLink to_link(const Row& row) {
     return {.name = row[0].value_or(""),
             .state = row[1].value_or(""),
@@ -174,16 +181,18 @@ StandbyLink to_link(const Row& row) {
 
 }  // namespace
 
-std::vector<Transaction> look_transactions(const std::string& probe_schema) {
-    // In this order the position replayed is never older than the heartbeat that is seen.
-    return {{Statement{fmt::format("SELECT sequence, floor(extract(epoch FROM written) * 1000000)::bigint, position"
-                                   " FROM {}.heartbeat ORDER BY sequence DESC LIMIT 1",
-                                   probe_schema),
-                       {}}},
-            {Statement{fmt::format(look_expression, manager_expression), {}},
-             Statement{"SELECT application_name, state, sync_state, sent_lsn, flush_lsn, replay_lsn"
-                       " FROM pg_stat_replication ORDER BY application_name, pid",
-                       {}}}};
+Transaction state_transaction(const std::string& probe_schema) {
+    return {Statement{fmt::format(look_expression, manager_expression, probe_schema), {}},
+            Statement{"SELECT application_name, state, sync_state, sent_lsn, flush_lsn, replay_lsn"
+                      " FROM pg_stat_replication ORDER BY application_name, pid",
+                      {}}};
+}
+
+Transaction heartbeat_transaction(const std::string& probe_schema) {
+    return {Statement{fmt::format("SELECT sequence, floor(extract(epoch FROM written) * 1000000)::bigint, position"
+                                  " FROM {}.heartbeat ORDER BY sequence DESC LIMIT 1",
+                                  probe_schema),
+                      {}}};
 }
 
 std::optional<Heartbeat> read_heartbeat(const Row& row) {
@@ -195,21 +204,23 @@ std::optional<Heartbeat> read_heartbeat(const Row& row) {
     return Heartbeat{sequence, Moment{Span{written_us}}, to_lsn(row[2])};
 }
 
-DatabaseLook read_look(const Exchange& exchange) {
+DatabaseLook read_state(const TransactionAnswer& state, const std::optional<LostContact>& lost) {
     DatabaseLook look;
-    look.reachable = exchange.lost ? exchange.lost->reachable : Truth::yes;
-    if (exchange.lost) look.says = exchange.lost->says;
-    const TransactionAnswer& state = exchange.answers.at(1);
+    look.reachable = lost ? lost->reachable : Truth::yes;
+    if (lost) look.says = lost->says;
     if (state.error) look.says = fmt::format("answered: {} (SQLSTATE {})", state.error->message, state.error->state);
-    if (!state.rows.empty() && state.rows[0].size() == 1 && state.rows[0][0].size() == column_count) {
+    if (const Row* row = state_row(state)) {
         look.reachable = Truth::yes;
-        read_state(state.rows[0][0], look);
+        read_row(*row, look);
     }
     if (state.rows.size() > 1)
         for (const Row& row : state.rows[1]) look.standbys.push_back(to_link(row));
-    if (const auto& heartbeat = exchange.answers.at(0).rows; !heartbeat.empty() && !heartbeat[0].empty())
-        look.heartbeat = read_heartbeat(heartbeat[0][0]);
     return look;
+}
+
+std::optional<bool> has_heartbeats(const TransactionAnswer& state) {
+    const Row* row = state_row(state);
+    return row == nullptr ? std::nullopt : to_bool((*row)[heartbeats_exist]);
 }
 
 Statement promote_statement() {

@@ -9,11 +9,16 @@
 
 namespace kedge {
 
-// Sent at once. The first transaction reads the heartbeat and may fail alone, when there is none yet.
-std::vector<Transaction> look_transactions(const std::string& probe_schema);
+// The row that the look's last transaction is asked for: what the server is and does, and who streams from it.
+Transaction state_transaction(const std::string& probe_schema);
+// The newest heartbeat; fails when its table is not there. Sent before the state, so that the position replayed is
+// never older than the heartbeat that is seen.
+Transaction heartbeat_transaction(const std::string& probe_schema);
 
-// The look that these answers amount to. Fields whose answer is missing stay unknown.
-DatabaseLook read_look(const Exchange& exchange);
+// The look that the answer to `state_transaction` amounts to; a field whose answer is missing stays unknown.
+DatabaseLook read_state(const TransactionAnswer& state, const std::optional<LostContact>& lost);
+// Whether the table of the heartbeats is there; nothing if that was not seen.
+std::optional<bool> has_heartbeats(const TransactionAnswer& state);
 
 // From the columns sequence, microseconds since 1970, position; nothing if they are none.
 std::optional<Heartbeat> read_heartbeat(const Row& row);

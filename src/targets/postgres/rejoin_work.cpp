@@ -258,8 +258,11 @@ std::string RejoinWork::setting(const std::string& name) const {
 // As the sites stream from it, but as the role that may read files, and in a database of its own.
 Result<std::string> RejoinWork::rewind_source() const {
     const HostSite& site = primary_.settings();
-    std::string source = with_keyword(site.replication, "user", user_of(site.connection));
-    source = with_keyword(source, "dbname", "postgres");
+    std::string source = site.rewind_source;
+    if (source.empty()) {
+        source = with_keyword(site.replication, "user", user_of(site.connection));
+        source = with_keyword(source, "dbname", "postgres");
+    }
     if (site.password.empty()) return source;
     TRY(machine_.write(beside("passfile"), "*:*:*:*:" + escaped_for_passfile(site.password) + "\n", short_work()));
     return with_keyword(source, "passfile", beside("passfile"));

@@ -102,6 +102,10 @@ std::unique_ptr<ScratchServer> ScratchServer::initialize(const ScratchDirectory&
     return server;
 }
 
+std::unique_ptr<ScratchServer> ScratchServer::place(const ScratchDirectory& directory, const std::string& name) {
+    return std::unique_ptr<ScratchServer>{new ScratchServer{directory, name}};
+}
+
 std::unique_ptr<ScratchServer> ScratchServer::standby_of(const ScratchServer& primary, const std::string& name) {
     std::unique_ptr<ScratchServer> server{new ScratchServer{primary.directory_, name}};
     primary.directory_.run({tool("pg_basebackup"), "-D", server->data_directory_, "-d", primary.conninfo(), "-R", "-X",

@@ -46,6 +46,8 @@ class ScratchServer {
 public:
     // initdb at DIRECTORY/NAME (a copy of one made earlier by this process where there is one) and its settings.
     static std::unique_ptr<ScratchServer> initialize(const ScratchDirectory& directory, const std::string& name);
+    // Only its place: a data directory that somebody else makes, and a port.
+    static std::unique_ptr<ScratchServer> place(const ScratchDirectory& directory, const std::string& name);
     // A standby of `primary` (running), not yet started.
     static std::unique_ptr<ScratchServer> standby_of(const ScratchServer& primary, const std::string& name);
     // Stops the server at once.

@@ -39,6 +39,10 @@ Error to_error(const SqlError& said) {
     return {Fault::refused, message};
 }
 
+std::optional<Heartbeat> newest_heartbeat(const TransactionAnswer& answer) {
+    return answer.rows.empty() || answer.rows[0].empty() ? std::nullopt : read_heartbeat(answer.rows[0][0]);
+}
+
 bool is_any(std::string_view state, const auto& states) {
     return std::ranges::find(states, state) != states.end();
 }
@@ -100,8 +104,20 @@ Result<PostgresServer::Answers> PostgresServer::judge(Exchange exchange) const {
     return answers;
 }
 
+// The heartbeats are asked for only where they are known to be: a question for a table that is not there would be an
+// error in the server's log at each look.
 DatabaseLook PostgresServer::look(Moment deadline) {
-    return read_look(exchange(look_transactions(schema_), Repeat::safe, deadline));
+    std::vector<Transaction> transactions{state_transaction(schema_)};
+    const bool with_heartbeat = heartbeats_exist_;
+    if (with_heartbeat) transactions.insert(transactions.begin(), heartbeat_transaction(schema_));
+    const Exchange seen = exchange(transactions, Repeat::safe, deadline);
+    DatabaseLook look = read_state(seen.answers.back(), seen.lost);
+    if (const auto exist = has_heartbeats(seen.answers.back())) heartbeats_exist_ = *exist;
+    if (with_heartbeat)
+        look.heartbeat = newest_heartbeat(seen.answers.front());
+    else if (heartbeats_exist_)
+        return this->look(deadline);  // once for each server; and the order of the two stays what it has to be
+    return look;
 }
 
 Result<Rows> PostgresServer::ask(const Statement& statement, Moment deadline) {
@@ -203,6 +219,13 @@ Result<Heartbeat> PostgresServer::write_heartbeat(std::int64_t sequence, Moment 
         return Error{Fault::corrupt,
                      fmt::format("{}: heartbeat {}: committed, but not there afterwards", name_, sequence)};
     return *heartbeat;
+}
+
+Result<void> check_probe_schema(const std::string& target, const std::string& schema) {
+    const bool is_plain = !schema.empty() && (schema[0] < '0' || schema[0] > '9') &&
+                          schema.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+    if (is_plain) return {};
+    return Error{Fault::invalid_input, fmt::format("{}: probe schema '{}' is no plain name", target, schema)};
 }
 
 }  // namespace kedge

@@ -4,6 +4,8 @@
 // threads call at a time. Each call is bounded by its deadline. Any thread may call.
 #pragma once
 
+#include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,7 +21,7 @@ public:
     // `name` is what errors call it. The database holds the probe's tables in `probe_schema`, a plain lower-case name.
     PostgresServer(std::string name, ServerAccess access, std::string probe_schema);
 
-    // One round trip. Never an error: what could not be seen is unknown, and `says` tells why.
+    // One round trip, after the first. Never an error: what could not be seen is unknown, and `says` tells why.
     DatabaseLook look(Moment deadline);
 
     // As Database::promote: the server itself refuses unless it is a standby that no other manager runs. Once asked it
@@ -56,8 +58,22 @@ private:
     const std::string name_;
     const ServerAccess access_;
     const std::string schema_;
+    std::atomic<bool> heartbeats_exist_{false};  // as last seen
     std::mutex mutex_;
     std::vector<std::unique_ptr<Connection>> idle_;  // guarded by mutex_
 };
+
+// invalid_input unless `schema` is a plain lower-case name, which needs no quotes in SQL. `target` is for the message.
+Result<void> check_probe_schema(const std::string& target, const std::string& schema);
+
+// The copy in `region`; not_found with the regions that there are.
+template <class Site>
+Result<Site*> find_region(const std::map<std::string, std::unique_ptr<Site>>& sites, const std::string& target,
+                          const std::string& region) {
+    if (const auto found = sites.find(region); found != sites.end()) return found->second.get();
+    std::string known;
+    for (const auto& [name, site] : sites) known += (known.empty() ? "" : ", ") + name;
+    return Error{Fault::not_found, target + ": has no copy in '" + region + "'", "it has copies in " + known};
+}
 
 }  // namespace kedge
