@@ -167,7 +167,7 @@ std::vector<Command> run_decide_commands() {
                       .letter('y')
                       .example("kedge run done r-7k2f9c call-customers --yes"));
     all.push_back(with_digest(with_reason(of_step(decision("reject", "Say no to a step that waits"))))
-                      .example("kedge run reject r-7k2f9c shift-traffic --reason \"not yet\""));
+                      .example("kedge run reject r-7k2f9c shift-traffic --reason unclear"));
     all.push_back(with_digest(of_step(decision("withdraw", "Take an agreement back before it was used")))
                       .example("kedge run withdraw r-7k2f9c shift-traffic"));
     CommandBuilder<Decide> pause = decision("pause", "Let nothing new begin");
@@ -175,17 +175,17 @@ std::vector<Command> run_decide_commands() {
     CommandBuilder<Decide> cancel = decision("cancel", "Stop a run and take back what it did");
     all.push_back(with_reason(cancel)
                       .details("Past the point of no return nothing is taken back; what is owed stays owed.")
-                      .example("kedge run cancel r-7k2f9c --reason \"the region is back\""));
+                      .example("kedge run cancel r-7k2f9c --reason recovered"));
     all.push_back(
         with_reason(of_step(decision("retry", "Try a failed step again"))).example("kedge run retry r-7k2f9c canary"));
     all.push_back(with_reason(of_step(decision("skip", "Leave a step out, with a reason")))
-                      .example("kedge run skip r-7k2f9c announce --reason \"told by phone\""));
+                      .example("kedge run skip r-7k2f9c announce --reason told"));
     all.push_back(of_step(decision("resolve", "Say what became of an effect whose outcome is unknown"))
                       .option("as", "ANSWER", &Decide::as, "what you saw at the target")
                       .choices({"done", "not-done"})
                       .example("kedge run resolve r-7k2f9c promote --as done"));
     all.push_back(with_reason(of_step(decision("take_over", "Take over what a step owes, by name", "run take-over")))
-                      .example("kedge run take-over r-7k2f9c promote --reason \"failback is on Monday\""));
+                      .example("kedge run take-over r-7k2f9c promote --reason failback-planned"));
     return all;
 }
 

@@ -208,7 +208,7 @@ std::vector<Command> run_start_commands() {
                 .flag("detach", &StartRun::detach, "leave it to a kedge in the background")
                 .letter('d')
                 .flag("play-people", &StartRun::play_people, "in a lab: let its people be played")
-                .example("kedge run start regional-failover -i from=us-east-1 -i to=us-west-2 --reason \"region lost\"")
+                .example("kedge run start regional-failover -i from=us-east-1 -i to=us-west-2")
                 .exits(ends_of_runs_and({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed,
                                          ExitCode::conflict, ExitCode::waiting})),
             command("run resume", "Let a paused run go on, or take up one without a controller", resume)

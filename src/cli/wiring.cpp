@@ -13,6 +13,7 @@
 #include "targets/files/file_samples.h"
 #include "targets/files/file_store.h"
 #include "targets/haproxy/haproxy_traffic.h"
+#include "targets/patroni/patroni_postgres.h"
 #include "targets/postgres/host_postgres.h"
 #include "targets/prometheus/prometheus_metrics.h"
 #include "targets/redis/sentinel_redis.h"
@@ -55,6 +56,23 @@ Result<std::unique_ptr<Database>> bind_host(const Target& target) {
             .replication = site.settings.text("replication").value_or("")};
     }
     std::unique_ptr<HostPostgres> database = TRY(HostPostgres::create(std::move(settings)));
+    return std::unique_ptr<Database>(std::move(database));
+}
+
+Result<std::unique_ptr<Database>> bind_patroni(const Target& target) {
+    PatroniPostgresSettings settings{.name = target.name, .scope = target.settings.text("scope").value_or("")};
+    settings.database = target.settings.text("database").value_or("postgres");
+    settings.probe_schema = target.settings.text("probe-schema").value_or("kedge");
+    settings.rest = {target.settings.text("username").value_or(""), TRY(secret(target.settings, "password"))};
+    for (const Site& site : target.sites) {
+        const Settings fence = site.settings.section("fence");
+        settings.sites[site.region] = {.connection = site.settings.text("connection").value_or(""),
+                                       .password = {},
+                                       .member = site.settings.text("member").value_or(""),
+                                       .rest_url = site.settings.text("rest-url").value_or(""),
+                                       .fence = {fence.texts("look"), fence.texts("raise"), fence.texts("lower")}};
+    }
+    std::unique_ptr<PatroniPostgres> database = TRY(PatroniPostgres::create(std::move(settings)));
     return std::unique_ptr<Database>(std::move(database));
 }
 
@@ -112,7 +130,9 @@ Result<std::unique_ptr<Logs>> bind_logs(const Target& target) {
 Result<void> bind_target(const Target& target, Targets& targets) {
     const std::string path = target.settings.text("path").value_or("");
     switch (target.kind) {
-        case TargetKind::database: targets.databases[target.name] = TRY(bind_host(target)); break;
+        case TargetKind::database:
+            targets.databases[target.name] = TRY(target.driver == "patroni" ? bind_patroni(target) : bind_host(target));
+            break;
         case TargetKind::cache: targets.caches[target.name] = TRY(bind_sentinel(target)); break;
         case TargetKind::application: targets.applications[target.name] = TRY(bind_process(target)); break;
         case TargetKind::traffic: targets.traffic[target.name] = TRY(bind_haproxy(target)); break;
