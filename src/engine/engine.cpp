@@ -16,10 +16,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Looks begin close together, because a promotion takes a tenth of a second, and thin out, because a
-// restore takes an hour.
+// Looks begin close together, because a promotion takes a tenth of a second, and thin out, because a restore takes an
+// hour. Each pause is a quarter longer than the one before, so that what took t is seen by 1.25 t.
 constexpr Span first_pause = 15ms;
 constexpr Span longest_pause = 500ms;
+
+constexpr Span longer(Span pause) {
+    return std::min(pause + pause / 4, longest_pause);
+}
 
 }  // namespace
 
@@ -79,7 +83,7 @@ void Engine::looked(const CallOrder& order, Result<Look> look, Moment now) {
     if (!expected(order, now)) return;
     Flight& flight = flights_[order.step];
     flight.next_look = now + flight.pause;
-    flight.pause = std::min(flight.pause * 2, longest_pause);
+    flight.pause = longer(flight.pause);
     if (!look) look = Look{.says = look.error().message};  // could not look: everything about it is unknown
     flight.said = look->says;
     flight.seen = look->evidence;
