@@ -134,7 +134,7 @@ TEST(ProcessApplication, AWrongAdminTokenChangesNothing) {
     const auto done = world.application().set_writes("east", Writes::refused, world.after(5s));
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().fault, Fault::refused);
-    EXPECT_EQ(world.application().look("east", world.after(5s))->instances[0].writes, std::nullopt);
+    EXPECT_EQ(world.application().look("east", Depth::writes, world.after(5s))->instances[0].writes, std::nullopt);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ std::string_view to_string(Writes writes) {
 }
 
 template <class Judge>
-Result<Look> looking_at(const Call& call, Judge judge) {
-    const Result<ApplicationLook> look = TRY(call.application())->look(call.region, call.deadline);
+Result<Look> looking_at(const Call& call, Depth depth, Judge judge) {
+    const Result<ApplicationLook> look = TRY(call.application())->look(call.region, depth, call.deadline);
     if (!look) return unclear(fmt::format("{}: {}", site(call), look.error().message));
     return judge(*look);
 }
@@ -39,17 +39,18 @@ Look enough(const Call& call, const ApplicationLook& look, Truth InstanceLook::*
 }
 
 Result<Look> look_ready(const Call& call) {
-    return looking_at(call,
+    return looking_at(call, Depth::readiness,
                       [&](const ApplicationLook& look) { return enough(call, look, &InstanceLook::ready, "ready"); });
 }
 
 Result<Look> look_healthy(const Call& call) {
-    return looking_at(
-        call, [&](const ApplicationLook& look) { return enough(call, look, &InstanceLook::healthy, "healthy"); });
+    return looking_at(call, Depth::health, [&](const ApplicationLook& look) {
+        return enough(call, look, &InstanceLook::healthy, "healthy");
+    });
 }
 
 Result<Look> look_writes(const Call& call, Writes wanted) {
-    return looking_at(call, [&](const ApplicationLook& look) {
+    return looking_at(call, Depth::writes, [&](const ApplicationLook& look) {
         std::size_t there = 0, silent = 0;
         Json evidence = Json::object();
         for (const InstanceLook& instance : look.instances) {
@@ -90,7 +91,7 @@ Result<Json> apply_released(const Call& call) {
 }
 
 Result<Look> look_scale(const Call& call) {
-    return looking_at(call, [&](const ApplicationLook& look) {
+    return looking_at(call, Depth::readiness, [&](const ApplicationLook& look) {
         const std::int64_t wanted = call.integer("instances");
         const auto ready = std::count_if(look.instances.begin(), look.instances.end(),
                                          [](const InstanceLook& instance) { return instance.ready == Truth::yes; });

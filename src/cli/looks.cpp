@@ -63,7 +63,7 @@ Look look_at_cache(Cache& cache, const std::string& region, Moment deadline) {
 }
 
 Look look_at_application(Application& application, const std::string& region, Moment deadline) {
-    const Result<ApplicationLook> look = application.look(region, deadline);
+    const Result<ApplicationLook> look = application.look(region, Depth::health, deadline);
     if (!look) return cannot_look(look.error());
     Truth well = look->instances.empty() ? Truth::unknown : Truth::yes;
     std::size_t ready = 0;

@@ -14,6 +14,10 @@ namespace kedge {
 
 enum class Writes { accepted, held, refused };
 
+// How much a look asks of each instance; each includes the one before. Health may write to the stores and so take long:
+// who only wants to know whether writes are held must not wait for it.
+enum class Depth { writes, readiness, health };
+
 struct InstanceLook {
     std::string name;
     Truth reachable = Truth::unknown;
@@ -40,7 +44,8 @@ class Application {
 public:
     virtual ~Application() = default;
 
-    virtual Result<ApplicationLook> look(const std::string& region, Moment deadline) = 0;
+    // What lies deeper than `depth` stays unknown.
+    virtual Result<ApplicationLook> look(const std::string& region, Depth depth, Moment deadline) = 0;
     // Asks every instance of the region to accept, hold or refuse writes. Idempotent.
     virtual Result<void> set_writes(const std::string& region, Writes writes, Moment deadline) = 0;
     // Sets how many instances should run. Idempotent.

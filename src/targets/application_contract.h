@@ -35,7 +35,7 @@ using MakeApplicationWorld = std::function<std::unique_ptr<ApplicationWorld>()>;
 
 class ApplicationContract : public testing::TestWithParam<MakeApplicationWorld> {
 protected:
-    ApplicationLook look() { return application.look(world->region(), world->after(seconds_5)).value(); }
+    ApplicationLook look() { return application.look(world->region(), Depth::health, world->after(seconds_5)).value(); }
     int count(Writes writes) {
         int number = 0;
         for (const InstanceLook& instance : look().instances) number += instance.writes == writes ? 1 : 0;
@@ -59,6 +59,20 @@ TEST_P(ApplicationContract, EveryInstanceIsSeenWithItsState) {
         EXPECT_FALSE(instance.name.empty());
         EXPECT_FALSE(instance.says.empty());
     }
+}
+
+TEST_P(ApplicationContract, ALookThatAsksForLessFindsItAllTheSame) {
+    const ApplicationLook seen = application.look(world->region(), Depth::writes, world->after(seconds_5)).value();
+    ASSERT_EQ(seen.instances.size(), 2U);
+    for (const InstanceLook& instance : seen.instances) {
+        EXPECT_EQ(instance.reachable, Truth::yes) << instance.says;
+        EXPECT_EQ(instance.writes, Writes::accepted) << instance.says;
+        EXPECT_EQ(instance.healthy, Truth::unknown) << "nobody asked";
+    }
+    const ApplicationLook ready = application.look(world->region(), Depth::readiness, world->after(seconds_5)).value();
+    ASSERT_EQ(ready.instances.size(), 2U);
+    EXPECT_EQ(ready.instances[0].ready, Truth::yes);
+    EXPECT_EQ(ready.instances[0].writes, Writes::accepted);
 }
 
 TEST_P(ApplicationContract, WritesAreHeldRefusedAndReleasedOnEveryInstance) {
@@ -88,7 +102,7 @@ TEST_P(ApplicationContract, ALostInstanceIsListedAndNeverCalledSound) {
 TEST_P(ApplicationContract, ASilentInstanceIsUnknownWhenTheDeadlinePasses) {
     world->silence_one();
     const ApplicationLook seen =
-        application.look(world->region(), world->after(std::chrono::milliseconds{300})).value();
+        application.look(world->region(), Depth::health, world->after(std::chrono::milliseconds{300})).value();
     int unknown = 0;
     for (const InstanceLook& instance : seen.instances) {
         if (instance.reachable != Truth::unknown) continue;
@@ -126,7 +140,7 @@ TEST_P(ApplicationContract, AProbeAgainstALostInstanceDoesNotHold) {
 
 TEST_P(ApplicationContract, WhatIsNotDeclaredIsNotFound) {
     const Moment deadline = world->after(seconds_5);
-    EXPECT_EQ(application.look("atlantis", deadline).error().fault, Fault::not_found);
+    EXPECT_EQ(application.look("atlantis", Depth::writes, deadline).error().fault, Fault::not_found);
     EXPECT_EQ(application.set_writes("atlantis", Writes::held, deadline).error().fault, Fault::not_found);
     EXPECT_EQ(application.probe("no-such-probe", world->region(), "key", deadline).error().fault, Fault::not_found);
     EXPECT_EQ(application.probe(world->sound_probe(), "atlantis", "key", deadline).error().fault, Fault::not_found);

@@ -52,18 +52,19 @@ constexpr Span health_share = std::chrono::milliseconds{400};
 
 class InstanceVisit {
 public:
-    InstanceVisit(const ProcessApplicationSettings& settings, const ProcessInstance& instance, HttpHeaders admin,
-                  Moment deadline)
-        : settings_(settings), admin_(std::move(admin)), deadline_(deadline) {
+    InstanceVisit(const ProcessApplicationSettings& settings, const ProcessInstance& instance,
+                  HttpConnection& connection, HttpHeaders admin, Moment deadline)
+        : settings_(settings), connection_(connection), admin_(std::move(admin)), deadline_(deadline) {
         look_.name = instance.name;
-        connection_ = HttpConnection::to(instance.url).value();
     }
 
     // Health comes last and has a share of its own: an application whose stores are gone may take long to say so,
     // and whether it could take over must not wait for that.
-    InstanceLook look() {
-        if (const auto ready = ask(settings_.ready_path, {})) look_.ready = judge_status(*ready, {"ready", "ok"});
+    InstanceLook look(Depth depth) {
         if (const auto admin = ask(settings_.admin_path, admin_)) take_writes(*admin);
+        if (depth == Depth::writes) return std::move(look_);
+        if (const auto ready = ask(settings_.ready_path, {})) look_.ready = judge_status(*ready, {"ready", "ok"});
+        if (depth == Depth::readiness) return std::move(look_);
         deadline_ = std::min(deadline_, SystemClock().now() + health_share);
         if (const auto health = ask(settings_.health_path, {})) {
             look_.healthy = judge_status(*health, {"healthy", "ok"});
@@ -74,7 +75,7 @@ public:
 
 private:
     std::optional<HttpResponse> ask(const std::string& path, const HttpHeaders& headers) {
-        auto response = connection_->request({.target = path, .headers = headers}, deadline_);
+        auto response = connection_.request({.target = path, .headers = headers}, deadline_);
         if (response) {
             look_.reachable = Truth::yes;
             add(fmt::format("{} {}", path, response->status));
@@ -98,16 +99,16 @@ private:
     }
 
     const ProcessApplicationSettings& settings_;
+    HttpConnection& connection_;
     const HttpHeaders admin_;
     Moment deadline_;
-    std::optional<HttpConnection> connection_;
     InstanceLook look_;
 };
 
 // What an instance answered to a change of its mode; nothing if it is done.
-std::optional<Error> tell(const ProcessInstance& instance, const HttpRequest& request, Writes writes, Moment deadline) {
-    auto connection = HttpConnection::to(instance.url);
-    const auto response = connection->request(request, deadline);
+std::optional<Error> tell(const ProcessInstance& instance, HttpConnection& connection, const HttpRequest& request,
+                          Writes writes, Moment deadline) {
+    const auto response = connection.request(request, deadline);
     if (!response) return response.error().within(instance.name);
     const auto json = json_object(*response);
     if (response->status != 200 || !json || get_string(*json, "mode") != word_of(writes))
@@ -147,15 +148,32 @@ Result<HttpHeaders> ProcessApplication::admin_headers() const {
     return HttpHeaders{{"Authorization", "Bearer " + TRY(read_secret(settings_.admin_token))}};
 }
 
-Result<ApplicationLook> ProcessApplication::look(const std::string& region, Moment deadline) {
+HttpConnection ProcessApplication::borrow(const std::string& url) {
+    const std::lock_guard lock(mutex_);
+    std::vector<HttpConnection>& idle = idle_[url];
+    if (idle.empty()) return HttpConnection::to(url).value();  // `create` has checked the URL
+    HttpConnection connection = std::move(idle.back());
+    idle.pop_back();
+    return connection;
+}
+
+void ProcessApplication::give_back(const std::string& url, HttpConnection connection) {
+    if (!connection.is_open()) return;
+    const std::lock_guard lock(mutex_);
+    idle_[url].push_back(std::move(connection));
+}
+
+Result<ApplicationLook> ProcessApplication::look(const std::string& region, Depth depth, Moment deadline) {
     const ProcessSite& site = *TRY(find(region));
     const HttpHeaders admin = TRY(admin_headers());
     ApplicationLook look;
     look.instances.resize(site.instances.size());
     side_by_side(site.instances.size(), [&](std::size_t i) {
-        look.instances[i] = InstanceVisit{settings_, site.instances[i], admin, deadline}.look();
+        HttpConnection connection = borrow(site.instances[i].url);
+        look.instances[i] = InstanceVisit{settings_, site.instances[i], connection, admin, deadline}.look(depth);
+        give_back(site.instances[i].url, std::move(connection));
     });
-    if (site.running.empty()) return look;
+    if (site.running.empty() || depth == Depth::writes) return look;
     const auto output = run_or_fail(site.running, deadline);
     int wanted = 0;
     if (output &&
@@ -172,8 +190,11 @@ Result<void> ProcessApplication::set_writes(const std::string& region, Writes wr
                         .body = dump(Json{{"mode", word_of(writes)}})};
     request.headers.emplace_back("Content-Type", "application/json");
     std::vector<std::optional<Error>> failures(site.instances.size());
-    side_by_side(site.instances.size(),
-                 [&](std::size_t i) { failures[i] = tell(site.instances[i], request, writes, deadline); });
+    side_by_side(site.instances.size(), [&](std::size_t i) {
+        HttpConnection connection = borrow(site.instances[i].url);
+        failures[i] = tell(site.instances[i], connection, request, writes, deadline);
+        give_back(site.instances[i].url, std::move(connection));
+    });
 
     const auto failed = std::ranges::find_if(failures, [](const auto& failure) { return failure.has_value(); });
     if (failed == failures.end()) return {};

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,13 +41,14 @@ struct ProcessApplicationSettings {
     std::map<std::string, ProcessSite> sites;
 };
 
-// Any thread may call; each call has connections of its own.
+// Any thread may call. A connection serves one call at a time and is kept for the next: a planned switch has no round
+// trip to spare.
 class ProcessApplication final : public Application {
 public:
     // invalid_input for an address that is no URL, a region without instances, a probe that cannot be run.
     static Result<std::unique_ptr<ProcessApplication>> create(ProcessApplicationSettings settings);
 
-    Result<ApplicationLook> look(const std::string& region, Moment deadline) override;
+    Result<ApplicationLook> look(const std::string& region, Depth depth, Moment deadline) override;
     // unavailable when no instance was changed; outcome_unknown when some were, or may have been. An instance
     // that still has writes under way after it was told to hold them counts as not done.
     Result<void> set_writes(const std::string& region, Writes writes, Moment deadline) override;
@@ -61,9 +63,13 @@ private:
         : settings_(std::move(settings)), probes_(std::move(probes)) {}
     Result<const ProcessSite*> find(const std::string& region) const;
     Result<HttpHeaders> admin_headers() const;
+    HttpConnection borrow(const std::string& url);
+    void give_back(const std::string& url, HttpConnection connection);
 
     const ProcessApplicationSettings settings_;
     const std::map<std::string, Probe> probes_;
+    std::mutex mutex_;
+    std::map<std::string, std::vector<HttpConnection>> idle_;  // by URL of the instance; guarded by mutex_
 };
 
 }  // namespace kedge

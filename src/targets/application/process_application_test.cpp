@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(Stub, ApplicationContract,
                          testing::Values([] { return std::unique_ptr<ApplicationWorld>(new StubWorld); }));
 
 InstanceLook first_of(StubWorld& world) {
-    return world.application().look("east", soon()).value().instances.at(0);
+    return world.application().look("east", Depth::health, soon()).value().instances.at(0);
 }
 
 TEST(ProcessApplication, DegradedIsNotHealthyAndMayBeReady) {
@@ -149,9 +149,9 @@ TEST(ProcessApplication, ScalesByTheProgramThatTheEstateNames) {
     const auto application = ProcessApplication::create(settings).value();
     ASSERT_TRUE(write_file_atomically(path, ""));
     ASSERT_TRUE(application->scale("east", 4, soon()));
-    EXPECT_EQ(application->look("east", soon()).value().wanted, 4);
+    EXPECT_EQ(application->look("east", Depth::readiness, soon()).value().wanted, 4);
     std::remove(path.c_str());
-    EXPECT_EQ(application->look("east", soon()).value().wanted, std::nullopt);
+    EXPECT_EQ(application->look("east", Depth::readiness, soon()).value().wanted, std::nullopt);
 }
 
 TEST(ProcessApplication, RefusesSettingsThatCannotWork) {
