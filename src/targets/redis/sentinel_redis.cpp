@@ -20,8 +20,10 @@ constexpr const char* canary_seconds = "3600";
 constexpr const char* canary_prefix = "kedge:";
 
 // Once a majority has answered, a Sentinel that has not is waited for only so long, or as long again as the
-// majority took: in a lost region it is silent for ever, and each look would cost the whole deadline.
+// majority took: in a lost region it is silent for ever, and each look would cost the whole deadline. One that was
+// silent a moment ago gets no more than the latter.
 constexpr Span straggler_limit = std::chrono::milliseconds{300};
+constexpr Span silence_is_news = std::chrono::seconds{5};
 
 // A value that no other writer has.
 std::string unique_value() {
@@ -44,6 +46,7 @@ SentinelRedis::SentinelRedis(SentinelRedisSettings settings) : settings_(std::mo
     for (const auto& [address, region] : settings_.sentinels)
         watchers_.push_back(
             {to_string(address), region, std::make_unique<RedisClient>(address, settings_.sentinel_login)});
+    silent_at_.resize(watchers_.size());
 }
 
 Result<SentinelRedis::Node*> SentinelRedis::node_in(const std::string& region) {
@@ -86,12 +89,36 @@ std::vector<SentinelReport> SentinelRedis::reports(Moment deadline) {
     std::unique_lock lock(mutex);
     const auto start = std::chrono::steady_clock::now();
     changed.wait(lock, [&] { return done == all.size() || answered * 2 > all.size(); });
-    const Span majority_took = std::chrono::duration_cast<Span>(std::chrono::steady_clock::now() - start);
-    changed.wait_for(lock, std::max(straggler_limit, majority_took), [&] { return done == all.size(); });
+    const auto majority_at = std::chrono::steady_clock::now();
+    const Span majority_took = std::chrono::duration_cast<Span>(majority_at - start);
+    const auto only_the_silent_are_missing = [&] {
+        for (std::size_t i = 0; i < all.size(); ++i)
+            if (all[i].reachable != Truth::yes && !was_silent(i)) return false;
+        return true;
+    };
+    changed.wait_for(lock, only_the_silent_are_missing() ? majority_took : std::max(straggler_limit, majority_took),
+                     [&] { return done == all.size(); });
     lock.unlock();
     for (std::jthread& thread : threads) thread.request_stop();
     threads.clear();  // joins: each ends at its deadline, or now that it is called off
+    note_silence(all);
     return all;
+}
+
+bool SentinelRedis::was_silent(std::size_t watcher) const {
+    const std::lock_guard lock(mutex_);
+    return silent_at_[watcher] && std::chrono::steady_clock::now() - *silent_at_[watcher] < silence_is_news;
+}
+
+void SentinelRedis::note_silence(const std::vector<SentinelReport>& reports) {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < reports.size(); ++i) {
+        const auto now = std::chrono::steady_clock::now();
+        if (reports[i].reachable != Truth::unknown)
+            silent_at_[i].reset();
+        else if (!silent_at_[i] || now - *silent_at_[i] >= silence_is_news)
+            silent_at_[i] = now;  // not at every look: it must get its full time again, for it may be back
+    }
 }
 
 SentinelLook SentinelRedis::look_of(const Watcher& watcher, const SentinelReport& report) const {

@@ -20,9 +20,11 @@
 //       +sentinel|replicas +sentinel|failover +info                    # on every Sentinel
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,6 +84,8 @@ private:
     Result<Node*> node_in(const std::string& region);
     std::string region_of(const Endpoint& address) const;
     std::vector<SentinelReport> reports(Moment deadline);
+    bool was_silent(std::size_t watcher) const;
+    void note_silence(const std::vector<SentinelReport>& reports);
     SentinelLook look_of(const Watcher& watcher, const SentinelReport& report) const;
     // Sends one command that changes something; its error reply becomes an error.
     Result<Reply> tell(Node& node, const RedisCommand& command, Moment deadline);
@@ -93,6 +97,9 @@ private:
     // Constant after construction; the clients synchronise themselves.
     std::map<std::string, Node> nodes_;
     std::vector<Watcher> watchers_;
+    mutable std::mutex mutex_;
+    // When each was first found silent; guarded by mutex_.
+    std::vector<std::optional<std::chrono::steady_clock::time_point>> silent_at_;
 };
 
 }  // namespace kedge
