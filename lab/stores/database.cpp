@@ -13,9 +13,9 @@ using namespace std::chrono_literals;
 
 constexpr Span calm_interval = 250ms;
 constexpr Span alarmed_interval = 25ms;
-constexpr std::size_t warm_connections = 2;  // kept open to each server, also to a standby
-constexpr std::size_t idle_connections_max = 12;
-constexpr int tries_at_once_max = 16;
+// To each server, also to a standby: so many are kept open, and so many statements run at once. A statement that finds
+// none open waits for one rather than for a new one to be opened, which takes several round trips.
+constexpr std::size_t connections_max = 8;
 
 class Permit {
 public:
@@ -26,6 +26,24 @@ public:
 
 private:
     std::counting_semaphore<>& semaphore_;
+};
+
+class Lent {
+public:
+    Lent(std::mutex& mutex, std::size_t& count) : mutex_(mutex), count_(count) {
+        const std::lock_guard lock{mutex_};
+        ++count_;
+    }
+    ~Lent() {
+        const std::lock_guard lock{mutex_};
+        --count_;
+    }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+
+private:
+    std::mutex& mutex_;
+    std::size_t& count_;  // guarded by mutex_
 };
 
 // The timeline is read from the log's own position: the control file follows later.
@@ -69,7 +87,7 @@ Database::Database(const DatabaseOptions& options)
     : write_limit_(options.write_limit),
       attempt_limit_(options.attempt_limit),
       connect_limit_(options.connect_limit),
-      permits_(tries_at_once_max) {
+      permits_(connections_max) {
     for (const DatabaseServer& address : options.servers) {
         auto server = std::make_unique<Server>();
         server->address = {address.region, without_negotiation(address.conninfo)};
@@ -147,7 +165,7 @@ void Database::keep_warm(std::size_t index) {
     {
         const std::lock_guard lock{mutex_};
         std::erase_if(server.idle, [](const auto& connection) { return connection->is_spent(); });
-        if (server.state.role == Role::unknown || server.idle.size() >= warm_connections || !primary_) return;
+        if (server.state.role == Role::unknown || server.idle.size() + server.lent >= connections_max || !primary_) return;
     }
     auto opened = Connection::open({server.address.conninfo}, now() + connect_limit_);
     if (opened.connection) give_back(index, std::move(opened.connection));
@@ -202,24 +220,37 @@ std::unique_ptr<Connection> Database::borrow(std::size_t index) {
 void Database::give_back(std::size_t index, std::unique_ptr<Connection> connection) {
     const std::lock_guard lock{mutex_};
     auto& idle = servers_[index]->idle;
-    if (idle.size() < idle_connections_max) idle.push_back(std::move(connection));
+    if (idle.size() < connections_max) idle.push_back(std::move(connection));
 }
 
-Database::Try Database::attempt(std::size_t index, const Transaction& transaction, Moment deadline) {
+// A server that was slow once is asked again before anybody gives it up: its pooled connections stay.
+void Database::doubt(std::size_t index) {
+    {
+        const std::lock_guard lock{mutex_};
+        servers_[index]->is_suspect = true;
+    }
+    ++counters_.errors;
+    changed_.notify_all();
+}
+
+Database::Try Database::attempt(std::size_t index, const Transaction& transaction, Moment deadline, Span limit) {
     if (!permits_.try_acquire_for(deadline - now()))
         return {Try::Kind::not_done, {}, {Fault::unavailable, "too many statements at once"}};
     const Permit permit{permits_};
+    const Lent lent{mutex_, servers_[index]->lent};
     auto connection = borrow(index);
     if (!connection) {
         auto opened = Connection::open({servers_[index]->address.conninfo}, std::min(deadline, now() + connect_limit_));
         if (!opened.connection) return {Try::Kind::not_done, {}, {Fault::unavailable, opened.lost.says}};
         connection = std::move(opened.connection);
     }
-    Exchange exchange = connection->exchange({transaction}, std::min(deadline, now() + attempt_limit_));
+    Exchange exchange = connection->exchange({transaction}, std::min(deadline, now() + limit));
     TransactionAnswer& answer = exchange.answers.front();
     if (exchange.lost)
-        return {
-            exchange.sent ? Try::Kind::unknown : Try::Kind::not_done, {}, {Fault::unavailable, exchange.lost->says}};
+        return {exchange.sent ? Try::Kind::unknown : Try::Kind::not_done,
+                {},
+                {Fault::unavailable, exchange.lost->says},
+                exchange.lost->reachable == Truth::unknown};
     give_back(index, std::move(connection));
     if (!answer.error)
         return {
@@ -235,16 +266,22 @@ Result<Rows> Database::write(const Transaction& transaction, Moment deadline) {
     deadline = std::min(deadline, now() + write_limit_);
     Error last{Fault::unavailable, "no database takes writes"};
     bool may_be_done = false;
+    Span limit = attempt_limit_;
     for (int tries = 0;; ++tries) {
         const auto index = await_primary(deadline);
         if (!index || now() >= deadline) break;
         if (tries > 0) ++counters_.retries;
-        Try result = attempt(*index, transaction, deadline);
+        Try result = attempt(*index, transaction, deadline, limit);
         if (result.kind == Try::Kind::done) return std::move(result.rows);
         if (result.kind == Try::Kind::refused) return std::move(result.error);
         may_be_done = may_be_done || result.kind == Try::Kind::unknown;
         last = result.error.within("database " + servers_[*index]->address.region);
-        suspect(*index, result.error.message);
+        if (result.silent) {
+            doubt(*index);
+            limit *= 2;  // perhaps it only has a slow disk: less hurry leaves it less to do
+        } else {
+            suspect(*index, result.error.message);
+        }
     }
     if (may_be_done) last.fault = Fault::outcome_unknown;
     return last;
@@ -263,7 +300,7 @@ Result<Rows> Database::read(const Statement& statement, Moment deadline) {
     Error last{Fault::unavailable, "no database answers"};
     for (const std::size_t index : readers()) {
         if (now() >= deadline) break;
-        Try result = attempt(index, {statement}, deadline);
+        Try result = attempt(index, {statement}, deadline, attempt_limit_);
         if (result.kind == Try::Kind::done) return std::move(result.rows);
         if (result.kind == Try::Kind::refused) return std::move(result.error);
         last = result.error.within("database " + servers_[index]->address.region);

@@ -5,8 +5,10 @@
 // is calm, every 25 ms while no server takes writes. A connection to a standby survives its promotion, so
 // the new primary is known within one such interval and one round trip, and pooled connections to it are
 // warm. A write that fails is tried again, on whichever server takes writes then, until `write_limit` has
-// passed. That is safe because every write given to this class must be idempotent (a key chosen by the
-// caller, ON CONFLICT DO NOTHING): an outcome that stayed unknown is repeated like one that failed.
+// passed; one that is only silent is given twice the time at each try, because commits that wait for a slow disk are
+// no reason to throw away connections and begin again. That is safe because every write given to this class must be
+// idempotent (a key chosen by the caller, ON CONFLICT DO NOTHING): an outcome that stayed unknown is repeated like one
+// that failed.
 //
 // Where two servers call themselves primary, the one on the later timeline is used: like any client, this
 // one cannot prevent a second writer, only prefer the newer.
@@ -80,11 +82,13 @@ private:
         Moment asked{};  // when the watcher asked last
         bool is_suspect = false;
         std::vector<std::unique_ptr<Connection>> idle;
+        std::size_t lent = 0;  // to statements that run
     };
     struct Try {
         enum class Kind { done, refused, not_done, unknown } kind;
         Rows rows;
         Error error{Fault::unavailable, ""};
+        bool silent = false;  // no answer in time, and nothing else that speaks against the server
     };
 
     void watch(std::size_t index, const std::stop_token& stop);
@@ -95,7 +99,8 @@ private:
     std::optional<std::size_t> await_primary(Moment deadline);
     std::vector<std::size_t> readers() const;
     void suspect(std::size_t index, const std::string& why);
-    Try attempt(std::size_t index, const Transaction& transaction, Moment deadline);
+    void doubt(std::size_t index);
+    Try attempt(std::size_t index, const Transaction& transaction, Moment deadline, Span limit);
     std::unique_ptr<Connection> borrow(std::size_t index);
     void give_back(std::size_t index, std::unique_ptr<Connection> connection);
 
