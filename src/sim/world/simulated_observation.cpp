@@ -33,7 +33,7 @@ std::optional<double> SimulatedMetrics::value(const std::string& expression, Pla
         if (requests == 0) return std::nullopt;
         const DatabaseModel::Server* server = application_->writable_from(place);
         const bool far = server != nullptr && server->part.place != place;
-        return 0.02 + (far ? 0.13 : 0.0) + seconds(ground_.random().between(0ms, 10ms));
+        return 0.02 + (far ? 0.068 : 0.0) + seconds(ground_.random().between(0ms, 10ms));
     }
     if (speaks_of(expression, "5..")) {
         if (errors == 0) return std::nullopt;
