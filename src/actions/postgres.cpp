@@ -288,10 +288,10 @@ Result<Look> look_one_writer(const Call& call) {
     Truth certain = Truth::yes;
     Json evidence = Json::object();
     struct Seen {
-        Result<DatabaseLook> server;
-        Result<FenceLook> fence;
+        Result<DatabaseLook> server = DatabaseLook{};
+        Result<FenceLook> fence = FenceLook{};
     };
-    const auto seen = from_each(call.regions, [&](const std::string& region) {
+    const auto seen = from_each(call, [&](const std::string& region) {
         Result<FenceLook> fence = database->look_at_fence(region, call.deadline);
         // A fence that is proved answers for its server, which need not be asked.
         if (fence && fence->fenced == Truth::yes) return Seen{DatabaseLook{}, std::move(fence)};

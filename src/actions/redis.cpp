@@ -176,10 +176,17 @@ Result<Look> look_one_master(const Call& call) {
     int masters = 0;
     bool silent = false;
     Json evidence = Json::object();
-    std::future<Result<std::vector<SentinelLook>>> asked =
-        std::async(std::launch::async, [&] { return cache->sentinels(call.deadline); });
-    for (const auto& [region, look] :
-         from_each(call.regions, [&](const std::string& where) { return cache->look(where, call.deadline); })) {
+    std::vector<Result<CacheLook>> nodes(call.regions.size(), CacheLook{});
+    Result<std::vector<SentinelLook>> sentinels = std::vector<SentinelLook>{};
+    call.targets.side_by_side(nodes.size() + 1, [&](std::size_t i) {
+        if (i < nodes.size())
+            nodes[i] = cache->look(call.regions[i], call.deadline);
+        else
+            sentinels = cache->sentinels(call.deadline);
+    });
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        const std::string& region = call.regions[i];
+        const Result<CacheLook>& look = nodes[i];
         if (look && look->master == Truth::yes) {
             ++masters;
             master = region;
@@ -187,7 +194,6 @@ Result<Look> look_one_master(const Call& call) {
         silent = silent || !look || look->reachable != Truth::yes;
         evidence[region] = look ? look->says : look.error().message;
     }
-    const Result<std::vector<SentinelLook>> sentinels = asked.get();
     const Opinion opinion = sentinels ? opinion_of(*sentinels, master) : Opinion{};
     evidence["sentinels_agree"] = opinion.agree;
     evidence["sentinels_answering"] = opinion.answered;

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <future>
 #include <map>
 #include <string>
 #include <utility>
@@ -36,15 +35,14 @@ inline Look traceless(const Call& call, std::string says) {
     return absent(Truth::yes, std::move(says));
 }
 
-// `ask(region)` for every region at once: a region that is silent takes its own time, not that of the others.
+// `ask(region)` for every region at once: a region that is silent takes its own time, not that of the others. An
+// answer needs a default, which nobody sees.
 template <class Ask>
-auto from_each(const std::vector<std::string>& regions, const Ask& ask) {
-    using Answer = decltype(ask(regions.front()));
-    std::vector<std::pair<std::string, std::future<Answer>>> asked;
-    for (const std::string& region : regions)
-        asked.emplace_back(region, std::async(std::launch::async, [&ask, &region] { return ask(region); }));
+auto from_each(const Call& call, const Ask& ask) {
+    using Answer = decltype(ask(call.regions.front()));
     std::vector<std::pair<std::string, Answer>> answers;
-    for (auto& [region, answer] : asked) answers.emplace_back(region, answer.get());
+    for (const std::string& region : call.regions) answers.emplace_back(region, Answer{});
+    call.targets.side_by_side(answers.size(), [&](std::size_t i) { answers[i].second = ask(answers[i].first); });
     return answers;
 }
 

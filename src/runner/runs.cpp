@@ -92,7 +92,7 @@ Result<ControlledRun> start_run(Journal& journal, const Plan& plan, const Estate
                      .confirmed = options.confirm,
                      .played = options.played,
                      .drill = options.drill};
-    const RunId id = TRY(new_run_id(journal, "r-"));
+    const RunId id = options.id.empty() ? TRY(new_run_id(journal, "r-")) : options.id;
     std::unique_ptr<Claim> claim =
         TRY(journal.begin(id, changes ? bound.targets : std::vector<std::string>{}, started(header, now), controller));
     RunState state(id, bound, catalogue());

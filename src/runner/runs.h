@@ -32,6 +32,7 @@ struct StartOptions {
     std::string confirm;  // what the requester typed, if the plan asks for it
     bool played = false;  // the requester is played by the lab
     std::string drill;    // id of the drill that starts it
+    RunId id;             // empty = a new one, of chance
 };
 
 // A run that this process controls. Feed it to a Runner.

@@ -1,6 +1,7 @@
 // Every target of an estate, bound to its driver. Built once when a command starts, constant afterwards.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,6 +17,11 @@
 
 namespace kedge {
 
+// Makes `call(0)` to `call(count - 1)` at once and returns when all have returned.
+using SideBySide = std::function<void(std::size_t count, const std::function<void(std::size_t)>& call)>;
+// Each on a thread of its own.
+void on_threads(std::size_t count, const std::function<void(std::size_t)>& call);
+
 // Keyed by the target's name in the estate. Owns the drivers.
 struct Targets {
     std::map<std::string, std::unique_ptr<Database>> databases;
@@ -27,6 +33,8 @@ struct Targets {
     std::map<std::string, std::unique_ptr<Metrics>> metrics;
     std::map<std::string, std::unique_ptr<Logs>> logs;
     std::unique_ptr<Samples> samples;
+    SideBySide side_by_side =
+        on_threads;  // how several of them are asked at once; drivers in virtual time have their own
 };
 
 }  // namespace kedge

@@ -230,15 +230,15 @@ Result<Position> MemoryJournal::append(const Claim& claim, std::span<const Draft
 Result<std::vector<Entry>> MemoryJournal::read(const RunId& run, Position after, std::size_t limit) const {
     const std::lock_guard lock(store_->mutex_);
     std::vector<Entry> found;
-    const std::string* previous = nullptr;
-    for (const Entry& entry : store_->state_.entries) {
-        if (found.size() >= limit) break;
-        if (entry.position > after && (run.empty() || entry.run == run)) {
-            if (entry.digest != entry_digest(entry, previous == nullptr ? "" : *previous))
-                return entry_changed(entry.position);
-            found.push_back(entry);
-        }
-        previous = &entry.digest;
+    const std::vector<Entry>& entries = store_->state_.entries;
+    // Whoever follows a run reads its end again and again: what lies before is not walked, as positions are places.
+    const bool at_its_place = after > 0 && after <= entries.size() && entries[after - 1].position == after;
+    for (std::size_t i = at_its_place ? after : 0; i < entries.size() && found.size() < limit; ++i) {
+        const Entry& entry = entries[i];
+        if (entry.position <= after || (!run.empty() && entry.run != run)) continue;
+        if (entry.digest != entry_digest(entry, i == 0 ? "" : entries[i - 1].digest))
+            return entry_changed(entry.position);
+        found.push_back(entry);
     }
     return found;
 }

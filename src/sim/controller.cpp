@@ -1,0 +1,106 @@
+#include "sim/controller.h"
+
+#include <utility>
+
+#include "sim/world/ground.h"
+
+namespace kedge::sim {
+
+Controller::Process::Process(World& world, ControlledRun run, Council council, std::unique_ptr<MemoryJournal> journal_,
+                             std::function<void()> wake)
+    : journal(std::move(journal_)),
+      estate(std::move(run.estate)),
+      executor(world.ground, run.claim->epoch(), std::move(wake)),
+      runner(*journal, std::move(run.claim), Engine(std::move(run.state), std::move(council)), estate, world.targets,
+             executor, world.ground.schedule()) {}
+
+Controller::Controller(World& world, const Assignment& assignment) : world_(world), assignment_(assignment) {}
+
+Controller::~Controller() = default;
+
+Result<void> Controller::start() {
+    auto journal = std::make_unique<MemoryJournal>(store_);
+    ControlledRun run = TRY(start_run(*journal, assignment_.plan, assignment_.estate, assignment_.options,
+                                      "the first controller", world_.ground.now()));
+    take(std::move(run), std::move(journal));
+    return {};
+}
+
+Result<void> Controller::resume() {
+    auto journal = std::make_unique<MemoryJournal>(store_);
+    ControlledRun run = TRY(
+        resume_run(*journal, assignment_.options.id, "the next controller", assignment_.lab_root, world_.ground.now()));
+    take(std::move(run), std::move(journal));
+    return {};
+}
+
+void Controller::take(ControlledRun run, std::unique_ptr<MemoryJournal> journal) {
+    ++life_;
+    const std::uint64_t life = life_;
+    // A lab's own estate lets its people be played; in any other they come with their logins (people.h).
+    Council council{.people = assignment_.estate.people, .lab = !assignment_.estate.lab.empty()};
+    process_ = std::make_unique<Process>(world_, std::move(run), std::move(council), std::move(journal),
+                                         [this, life] { turn(life); });
+    process_->executor.before_answer = [this] {
+        if (++answers_ != die_before_answer) return true;
+        die();
+        return false;
+    };
+    process_->runner.on_entry([this](const Entry& entry, const RunState& state) {
+        if (on_entry) on_entry(entry, state);
+    });
+    wake_.reset();
+    wake_at(world_.ground.now());
+}
+
+void Controller::wake_at(Moment when) {
+    if (wake_ && *wake_ <= when) return;
+    wake_ = when;
+    world_.ground.schedule().at(when, [this, life = life_, when] {
+        if (life != life_ || wake_ != when) return;
+        wake_.reset();
+        turn(life);
+    });
+}
+
+void Controller::turn(std::uint64_t life) {
+    if (life != life_ || !process_) return;
+    Result<std::optional<Moment>> next = process_->runner.turn();
+    if (!next) {
+        die();
+    } else if (!*next) {
+        ended_ = true;
+        last_state_ = std::make_unique<RunState>(process_->runner.engine().state());
+        process_.reset();
+        ++life_;
+    } else {
+        wake_at(**next);
+    }
+    if (on_turn) on_turn();
+}
+
+void Controller::die(UnsyncedTail tail) {
+    if (!process_) return;
+    last_state_ = std::make_unique<RunState>(process_->runner.engine().state());
+    ++life_;
+    ++deaths_;
+    // The answer that kills it is still in the executor's hands: what dies goes at the next instant.
+    std::shared_ptr<Process> dead = std::move(process_);
+    world_.ground.schedule().after(Span{0}, [dead] {});
+    for (const auto& database : world_.databases) database->stop_rejoins();
+    store_->crash(tail);
+    inbox_ = std::make_unique<MemoryJournal>(store_);
+    if (!resumed_after) return;
+    world_.ground.schedule().after(*resumed_after, [this, life_now = life_] {
+        if (life_now != life_ || process_ || ended_) return;
+        if (Result<void> again = resume(); !again) {
+            // A crash of the last append may have ended the run: then there is nothing to take up.
+            trouble_ = again.error().message;
+            ended_ = again.error().fault == Fault::refused;
+            if (Result<LoadedRun> run = load_run(*inbox_, assignment_.options.id, assignment_.lab_root); ended_ && run)
+                last_state_ = std::make_unique<RunState>(std::move(run->state));
+        }
+    });
+}
+
+}  // namespace kedge::sim

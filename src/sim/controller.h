@@ -1,0 +1,84 @@
+// The process that drives a run in the simulated world: shipped journal contract, engine, runner and actions. It can
+// die at any boundary, and another takes the run up; what it had in memory is gone then, the world is not.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "journal/memory/memory_journal.h"
+#include "plan/plan.h"
+#include "runner/runner.h"
+#include "runner/runs.h"
+#include "sim/executor.h"
+#include "sim/world/world.h"
+
+namespace kedge::sim {
+
+// What a run is made of, read and bound once for any number of disasters.
+struct Assignment {
+    Plan plan;
+    Estate estate;
+    std::string lab_root;
+    StartOptions options;  // id included: a run of chance could not be repeated
+};
+
+class Controller {
+public:
+    Controller(World& world, const Assignment& assignment);
+    ~Controller();
+
+    Result<void> start();
+    // Dies now. Calls that are out may still arrive; `tail` is what becomes of a write in doubt.
+    void die(UnsyncedTail tail = UnsyncedTail::dropped);
+    bool is_alive() const { return process_ != nullptr; }
+    // Takes the run up again, as `kedge run resume` does.
+    Result<void> resume();
+
+    MemoryStore& store() { return *store_; }
+    // The run as the living controller has it; with none, as the last one had it.
+    const RunState* state() const { return process_ ? &process_->runner.engine().state() : last_state_.get(); }
+    bool has_ended() const { return ended_; }
+    int deaths() const { return deaths_; }
+    std::uint64_t answers() const { return answers_; }
+
+    // How long after a death somebody resumes; nothing = nobody does.
+    std::optional<Span> resumed_after = 1s;
+    // The n-th answer of the world is not received: the controller dies of it. 0 = none.
+    std::uint64_t die_before_answer = 0;
+    // Called after every entry that was made durable.
+    std::function<void(const Entry&, const RunState&)> on_entry;
+    // Called after the controller has turned, whatever came of it.
+    std::function<void()> on_turn;
+    const std::string& trouble() const { return trouble_; }  // why a resume failed; empty = none did
+    MemoryJournal& inbox() { return *inbox_; }               // any other process's way to the journal
+
+private:
+    struct Process {
+        Process(World& world, ControlledRun run, Council council, std::unique_ptr<MemoryJournal> journal_,
+                std::function<void()> wake);
+        std::unique_ptr<MemoryJournal> journal;
+        Estate estate;
+        VirtualExecutor executor;
+        Runner runner;
+    };
+    void take(ControlledRun run, std::unique_ptr<MemoryJournal> journal);
+    void turn(std::uint64_t life);
+    void wake_at(Moment when);
+
+    World& world_;
+    const Assignment& assignment_;
+    std::shared_ptr<MemoryStore> store_ = std::make_shared<MemoryStore>();
+    std::unique_ptr<MemoryJournal> inbox_ = std::make_unique<MemoryJournal>(store_);
+    std::unique_ptr<Process> process_;
+    std::unique_ptr<RunState> last_state_;
+    bool ended_ = false;
+    int deaths_ = 0;
+    std::uint64_t life_ = 0, answers_ = 0;
+    std::optional<Moment> wake_;
+    std::string trouble_;
+};
+
+}  // namespace kedge::sim

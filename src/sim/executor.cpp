@@ -1,0 +1,43 @@
+#include "sim/executor.h"
+
+#include <utility>
+
+namespace kedge::sim {
+namespace {
+
+// From the decision until the call is with its target's network.
+constexpr Span dispatch_most = 3ms;
+
+}  // namespace
+
+VirtualExecutor::VirtualExecutor(Ground& ground, std::uint64_t epoch, std::function<void()> wake)
+    : ground_(ground), epoch_(epoch), wake_(std::move(wake)) {}
+
+VirtualExecutor::~VirtualExecutor() {
+    mind_->alive = false;
+}
+
+void VirtualExecutor::submit(const CallOrder& order, std::function<Answer()> work) {
+    const Errand errand{.step = order.step, .attempt = order.attempt, .epoch = epoch_, .undo = order.undo};
+    // Half of the calls that were on their way when their controller died arrive all the same.
+    const bool on_the_wire = ground_.random().chance(0.5);
+    auto call = [this, mind = mind_, &ground = ground_, errand, on_the_wire, work = std::move(work)] {
+        if (!mind->alive && !on_the_wire) return;
+        ground.begin_call(errand);
+        Answer answer = work();
+        const Span takes = ground.end_call();
+        ground.schedule().after(takes, [this, mind, answer = std::move(answer)]() mutable {
+            if (!mind->alive) return;
+            if (before_answer && !before_answer()) return;
+            mind->answers.push_back(std::move(answer));
+            wake_();
+        });
+    };
+    ground_.schedule().after(ground_.random().between(0ms, dispatch_most), std::move(call));
+}
+
+std::vector<Answer> VirtualExecutor::collect() {
+    return std::exchange(mind_->answers, {});
+}
+
+}  // namespace kedge::sim

@@ -1,0 +1,38 @@
+// Carries out the runner's calls in virtual time: a call is on its way for a moment, then happens at one instant, and
+// its answer comes when it would. Between any two of these the controller may die.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runner/executor.h"
+#include "sim/world/ground.h"
+
+namespace kedge::sim {
+
+class VirtualExecutor final : public Executor {
+public:
+    // `wake` is called after an answer came. The ground outlives it.
+    VirtualExecutor(Ground& ground, std::uint64_t epoch, std::function<void()> wake);
+    ~VirtualExecutor() override;
+
+    void submit(const CallOrder& order, std::function<Answer()> work) override;
+    std::vector<Answer> collect() override;
+
+    // Asked before each answer is handed over, with its number from 1 among all of this world's; false = it never
+    // arrives, since the controller dies of it.
+    std::function<bool()> before_answer;
+
+private:
+    struct Mind {  // what a call that is out knows of its controller
+        bool alive = true;
+        std::vector<Answer> answers;
+    };
+    Ground& ground_;
+    std::uint64_t epoch_;
+    std::function<void()> wake_;
+    std::shared_ptr<Mind> mind_ = std::make_shared<Mind>();
+};
+
+}  // namespace kedge::sim

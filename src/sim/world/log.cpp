@@ -1,0 +1,84 @@
+#include "sim/world/log.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace kedge::sim {
+
+Log::Log(Lsn start) {
+    branches_.push_back({.parent = std::nullopt, .begin = start, .end = start});
+}
+
+BranchId Log::fork(Point from, Moment at) {
+    const BranchId parent = containing(from);
+    branches_.push_back({.parent = parent,
+                         .begin = from.position,
+                         .end = from.position,
+                         .timeline = branches_[parent].timeline + 1,
+                         .since = at});
+    return branches_.size() - 1;
+}
+
+Lsn Log::append(BranchId branch, RecordKind kind, std::int64_t first, std::int64_t count, std::uint64_t bytes,
+                Moment at) {
+    Branch& own = branches_[branch];
+    own.end.value += bytes;
+    own.records.push_back({.end = own.end, .kind = kind, .first = first, .count = count, .at = at});
+    return own.end;
+}
+
+void Log::acknowledge(BranchId branch) {
+    check(!branches_[branch].records.empty(), "what is acknowledged was written");
+    branches_[branch].records.back().acknowledged = true;
+}
+
+Lsn Log::position_at(BranchId branch, Moment when) const {
+    const Branch& own = branches_[branch];
+    for (auto record = own.records.rbegin(); record != own.records.rend(); ++record)
+        if (record->at <= when) return record->end;
+    return own.begin;
+}
+
+BranchId Log::containing(Point point) const {
+    BranchId at = point.branch;
+    while (branches_[at].parent && point.position <= branches_[at].begin) at = *branches_[at].parent;
+    return at;
+}
+
+bool Log::leads_to(Point point, BranchId branch) const {
+    const BranchId lies_on = containing(point);
+    Lsn limit = branches_[branch].end;
+    for (std::optional<BranchId> at = branch; at; at = branches_[*at].parent) {
+        if (*at == lies_on) return point.position <= limit;
+        limit = std::min(limit, branches_[*at].begin);
+    }
+    return false;
+}
+
+Lsn Log::fork_of(Point point, BranchId other) const {
+    std::vector<Lsn> held(branches_.size());
+    Lsn limit = branches_[other].end;
+    for (std::optional<BranchId> at = other; at; at = branches_[*at].parent) {
+        held[*at] = limit;
+        limit = std::min(limit, branches_[*at].begin);
+    }
+    for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].parent) {
+        if (held[*at].value > 0) return std::min(held[*at], point.position);
+        point.position = std::min(point.position, branches_[*at].begin);
+    }
+    return branches_.front().begin;
+}
+
+std::optional<Record> Log::newest(Point point, RecordKind kind) const {
+    Lsn limit = point.position;
+    for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].parent) {
+        const std::vector<Record>& records = branches_[*at].records;
+        for (auto record = records.rbegin(); record != records.rend(); ++record)
+            if (record->kind == kind && record->end <= limit) return *record;
+        limit = std::min(limit, branches_[*at].begin);
+    }
+    return std::nullopt;
+}
+
+}  // namespace kedge::sim

@@ -1,0 +1,94 @@
+// What a replicated store has written: a log that branches wherever a copy is promoted.
+//
+// A branch is what PostgreSQL calls a timeline and Redis a replication id. A copy of the store is a branch and a
+// position: it holds the records of that branch and of its ancestors up to there. Loss and double writing are
+// counted on these records, each a range of numbered rows.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/lsn.h"
+#include "base/time.h"
+
+namespace kedge::sim {
+
+enum class RecordKind : std::uint8_t { rows, heartbeat, canary, housekeeping };
+
+struct Record {
+    Lsn end;  // the log stands there after it
+    RecordKind kind{};
+    std::int64_t first = 0, count = 0;  // rows; of a heartbeat its sequence
+    Moment at{};
+    bool acknowledged = false;  // its writer was told that it is kept
+};
+
+using BranchId = std::size_t;
+
+// Where a copy stands.
+struct Point {
+    BranchId branch = 0;
+    Lsn position;
+};
+
+class Log {
+public:
+    // Branch 0 begins at `start`, timeline 1.
+    explicit Log(Lsn start);
+
+    // A new branch that leaves `from` where it stands.
+    BranchId fork(Point from, Moment at);
+    Lsn append(BranchId branch, RecordKind kind, std::int64_t first, std::int64_t count, std::uint64_t bytes,
+               Moment at);
+    void acknowledge(BranchId branch);  // its newest record
+
+    Lsn end(BranchId branch) const { return branches_[branch].end; }
+    Lsn begin(BranchId branch) const { return branches_[branch].begin; }
+    std::uint32_t timeline(Point point) const { return branches_[containing(point)].timeline; }
+    // How far `branch` had been written at `when`; its beginning if it was not there yet.
+    Lsn position_at(BranchId branch, Moment when) const;
+    // The branch, `point.branch` or an ancestor, on which the position lies.
+    BranchId containing(Point point) const;
+    // Whether a copy at `point` holds nothing that a copy far along `branch` would not hold.
+    bool leads_to(Point point, BranchId branch) const;
+    // Where the way to `point` and the way to `other` part.
+    Lsn fork_of(Point point, BranchId other) const;
+    std::optional<Record> newest(Point point, RecordKind kind) const;
+
+    // Calls `take(record)` for every record that a copy at `point` holds, newest branch first.
+    template <class Take>
+    void each(Point point, const Take& take) const {
+        Lsn limit = point.position;
+        for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].parent) {
+            for (const Record& record : branches_[*at].records)
+                if (record.end <= limit) take(record);
+            limit = std::min(limit, branches_[*at].begin);
+        }
+    }
+    // Calls `take(record)` for every record of the history that a copy at `point` lacks.
+    template <class Take>
+    void each_missing(Point point, const Take& take) const {
+        std::vector<Lsn> held(branches_.size());
+        Lsn limit = point.position;
+        for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].parent) {
+            held[*at] = limit;
+            limit = std::min(limit, branches_[*at].begin);
+        }
+        for (BranchId id = 0; id < branches_.size(); ++id)
+            for (const Record& record : branches_[id].records)
+                if (record.end > held[id]) take(record);
+    }
+
+private:
+    struct Branch {
+        std::optional<BranchId> parent;
+        Lsn begin, end;
+        std::uint32_t timeline = 1;
+        Moment since{};
+        std::vector<Record> records;
+    };
+    std::vector<Branch> branches_;
+};
+
+}  // namespace kedge::sim

@@ -1,0 +1,168 @@
+#include "sim/world/simulated_cache.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace kedge::sim {
+namespace {
+
+// Once most Sentinels have answered, the others are waited for no longer than this.
+constexpr Span straggler_limit = 300ms;
+
+}  // namespace
+
+Result<SimulatedCache::Node*> SimulatedCache::find(const std::string& region) {
+    const auto place = ground_.place_of(region);
+    if (!place) return Error{Fault::not_found, fmt::format("{} has no node in {}", model_.name(), region)};
+    return &model_.at(*place);
+}
+
+Result<CacheLook> SimulatedCache::look(const std::string& region, Moment deadline) {
+    Node& node = *TRY(find(region));
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage != Passage::through)
+        return CacheLook{.reachable = passage == Passage::refused ? Truth::no : Truth::unknown,
+                         .says = not_through(passage, node.part.name).message};
+    model_.settle();
+    CacheLook look{.reachable = Truth::yes, .master = truth(node.master)};
+    look.offset = static_cast<std::int64_t>(node.held.position.value);
+    look.replication_id = fmt::format("history-{}", node.held.branch);
+    look.keys = node.keys;
+    look.manager = "";
+    look.append_only = Truth::yes;
+    look.min_replicas_to_write = 0;
+    if (node.master) {
+        look.replicas = std::count_if(model_.nodes().begin(), model_.nodes().end(), [&](const Node& other) {
+            return other.linked && other.follows == node.part.place;
+        });
+        look.says = "master";
+    } else {
+        look.follows = ground_.regions()[node.follows];
+        look.link_up = truth(node.linked);
+        look.says = fmt::format("replica of {}", *look.follows);
+    }
+    return look;
+}
+
+Result<std::vector<SentinelLook>> SimulatedCache::sentinels(Moment deadline) {
+    std::vector<SentinelLook> looks(model_.sentinels().size());
+    const Moment limit = std::min(deadline, ground_.caller_time() + straggler_limit);
+    ground_.side_by_side(looks.size(), [&](std::size_t i) {
+        const CacheModel::Sentinel& sentinel = model_.sentinels()[i];
+        SentinelLook& look = looks[i];
+        look.name = sentinel.part.name;
+        const Passage passage = ground_.visit(Port::sentinel, sentinel.part, limit);
+        look.reachable = passage == Passage::through   ? Truth::yes
+                         : passage == Passage::refused ? Truth::no
+                                                       : Truth::unknown;
+        if (passage != Passage::through) {
+            look.says = not_through(passage, look.name).message;
+            return;
+        }
+        look.master = ground_.regions()[sentinel.master];
+        look.quorum = truth(model_.sees_quorum(sentinel));
+        look.calm = truth(!sentinel.failing_over);
+        look.says = "names " + *look.master;
+    });
+    return looks;
+}
+
+Result<void> SimulatedCache::pause_writes(const std::string& region, Span limit, Moment deadline) {
+    Node& node = *TRY(find(region));
+    const Span down_after = model_.pace().down_after;
+    if (limit < 1ms) return Error{Fault::invalid_input, "writes cannot be held for " + kedge::to_string(limit)};
+    if (limit >= down_after)
+        return Error{Fault::refused,
+                     fmt::format("{}: writes would be held for up to {}, but the Sentinels take the master for down "
+                                 "after {} (down-after-milliseconds)",
+                                 region, kedge::to_string(limit), kedge::to_string(down_after))};
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, node.part.name);
+    if (!node.master) return Error{Fault::refused, node.part.name + " is a replica and takes no writes"};
+    node.paused_until = ground_.now() + limit;
+    ground_.note(EffectKind::cache_pause, node.part.place, model_.index());
+    if (passage != Passage::through) return not_through(passage, node.part.name);
+    return {};
+}
+
+Result<void> SimulatedCache::resume_writes(const std::string& region, Moment deadline) {
+    Node& node = *TRY(find(region));
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, node.part.name);
+    node.paused_until = {};
+    ground_.note(EffectKind::cache_resume, node.part.place, model_.index());
+    if (passage != Passage::through) return not_through(passage, node.part.name);
+    return {};
+}
+
+Result<CacheModel::Sentinel*> SimulatedCache::choose_sentinel(const std::vector<SentinelLook>& looks, Place region) {
+    std::optional<std::size_t> chosen;
+    std::optional<std::string> master;
+    bool answered = false;
+    for (std::size_t i = 0; i < looks.size(); ++i) {
+        if (looks[i].reachable != Truth::yes) continue;
+        answered = true;
+        if (looks[i].calm != Truth::yes)
+            return Error{Fault::conflict, fmt::format("Sentinel {} is failing over", looks[i].name)};
+        if (master && *master != looks[i].master)
+            return Error{Fault::refused, fmt::format("the Sentinels disagree: {} and {}", *master, *looks[i].master)};
+        master = looks[i].master;
+        if (looks[i].quorum == Truth::yes && !chosen) chosen = i;
+    }
+    if (!answered) return Error{Fault::unavailable, "no Sentinel answers"};
+    if (!chosen) return Error{Fault::refused, "no Sentinel that answers sees a quorum"};
+    if (*master == ground_.regions()[region])
+        return Error{Fault::refused, fmt::format("the Sentinels name the node in {} master already", *master)};
+    return &model_.sentinels()[*chosen];
+}
+
+Result<void> SimulatedCache::fail_over(const std::string& region, Moment deadline) {
+    Node& node = *TRY(find(region));
+    const std::vector<SentinelLook> looks = TRY(sentinels(deadline));
+    CacheModel::Sentinel& leader = *TRY(choose_sentinel(looks, node.part.place));
+    const Passage seen = ground_.visit(Port::cache, node.part, deadline);
+    if (seen != Passage::through) return Error{Fault::unavailable, not_through(seen, node.part.name).message};
+    if (node.master) return Error{Fault::refused, node.part.name + " is no replica"};
+    const Passage passage = ground_.visit(Port::sentinel, leader.part, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, leader.part.name);
+    ground_.note(EffectKind::cache_fail_over, node.part.place, model_.index());
+    model_.fail_over(leader, node.part.place);
+    if (passage != Passage::through) return not_through(passage, leader.part.name);
+    return {};
+}
+
+Result<void> SimulatedCache::follow(const std::string& region, const std::string& master, Moment deadline) {
+    Node& node = *TRY(find(region));
+    const Node& leader = *TRY(find(master));
+    if (&node == &leader) return Error{Fault::invalid_input, region + " cannot follow itself"};
+    const Passage seen = ground_.visit(Port::cache, leader.part, deadline);
+    if (seen != Passage::through) return Error{Fault::unavailable, not_through(seen, leader.part.name).message};
+    if (!leader.master) return Error{Fault::refused, leader.part.name + " is no master: nothing follows it"};
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, node.part.name);
+    ground_.note(EffectKind::cache_follow, node.part.place, model_.index());
+    if (node.master || node.follows != leader.part.place) model_.follow(node, leader.part.place);
+    if (passage != Passage::through) return not_through(passage, node.part.name);
+    return {};
+}
+
+Result<void> SimulatedCache::write_canary(const std::string& region, const std::string& key, Moment deadline) {
+    Node& node = *TRY(find(region));
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, node.part.name);
+    if (!node.master) return Error{Fault::refused, node.part.name + " is a replica and takes no writes"};
+    // While writes are paused the command waits, with its caller.
+    if (node.paused_until > ground_.now()) {
+        ground_.spend(node.paused_until - ground_.now(), deadline);
+        if (node.paused_until > ground_.caller_time())
+            return Error{Fault::outcome_unknown,
+                         fmt::format("{}: key {}: no answer came in time", node.part.name, key)};
+    }
+    model_.write(node, RecordKind::canary, 0, 1, 80);
+    ground_.note(EffectKind::cache_canary, node.part.place, model_.index());
+    if (passage != Passage::through) return not_through(passage, node.part.name);
+    return {};
+}
+
+}  // namespace kedge::sim
