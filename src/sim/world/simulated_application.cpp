@@ -13,7 +13,7 @@ Result<Place> SimulatedApplication::find(const std::string& region) const {
     return *place;
 }
 
-InstanceLook SimulatedApplication::look_at(ApplicationModel::Instance& instance, Moment deadline) {
+InstanceLook SimulatedApplication::look_at(ApplicationModel::Instance& instance, Depth depth, Moment deadline) {
     InstanceLook look{.name = instance.part.name};
     const Passage passage = ground_.visit(Port::application, instance.part, deadline);
     if (passage != Passage::through) {
@@ -22,9 +22,13 @@ InstanceLook SimulatedApplication::look_at(ApplicationModel::Instance& instance,
         return look;
     }
     look.reachable = Truth::yes;
-    look.ready = truth(model_.is_ready(instance));
-    look.healthy = truth(model_.is_healthy(instance));
     look.writes = instance.writes;
+    look.says = "answers";
+    if (depth == Depth::writes) return look;
+    look.ready = truth(model_.is_ready(instance));
+    look.says = look.ready == Truth::yes ? "ready" : "starting";
+    if (depth == Depth::readiness) return look;
+    look.healthy = truth(model_.is_healthy(instance));
     look.release = "1.0";
     look.says = look.healthy == Truth::yes ? "healthy"
                 : look.ready == Truth::yes ? "ready, its stores are not"
@@ -32,12 +36,13 @@ InstanceLook SimulatedApplication::look_at(ApplicationModel::Instance& instance,
     return look;
 }
 
-Result<ApplicationLook> SimulatedApplication::look(const std::string& region, Moment deadline) {
+Result<ApplicationLook> SimulatedApplication::look(const std::string& region, Depth depth, Moment deadline) {
     const Place place = TRY(find(region));
     ApplicationLook look;
     std::vector<ApplicationModel::Instance>& instances = model_.sites()[place].instances;
     look.instances.resize(instances.size());
-    ground_.side_by_side(instances.size(), [&](std::size_t i) { look.instances[i] = look_at(instances[i], deadline); });
+    ground_.side_by_side(instances.size(),
+                         [&](std::size_t i) { look.instances[i] = look_at(instances[i], depth, deadline); });
     look.wanted = static_cast<int>(model_.sites()[place].wanted);
     return look;
 }

@@ -24,7 +24,7 @@ public:
                          std::map<std::string, ProbeNeeds> probes)
         : ground_(ground), model_(model), entrance_(entrance), probes_(std::move(probes)) {}
 
-    Result<ApplicationLook> look(const std::string& region, Moment deadline) override;
+    Result<ApplicationLook> look(const std::string& region, Depth depth, Moment deadline) override;
     Result<void> set_writes(const std::string& region, Writes writes, Moment deadline) override;
     Result<void> scale(const std::string& region, int instances, Moment deadline) override;
     Result<ProbeLook> probe(const std::string& name, const std::string& region, const std::string& key,
@@ -32,7 +32,7 @@ public:
 
 private:
     Result<Place> find(const std::string& region) const;
-    InstanceLook look_at(ApplicationModel::Instance& instance, Moment deadline);
+    InstanceLook look_at(ApplicationModel::Instance& instance, Depth depth, Moment deadline);
     ProbeLook run_probe(const ProbeNeeds& needs, ApplicationModel::Instance& instance, Moment deadline);
 
     Ground& ground_;
