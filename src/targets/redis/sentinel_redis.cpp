@@ -22,7 +22,7 @@ constexpr const char* canary_prefix = "kedge:";
 // Once a majority has answered, a Sentinel that has not is waited for only so long, or as long again as the
 // majority took: in a lost region it is silent for ever, and each look would cost the whole deadline. One that was
 // silent a moment ago gets no more than the latter.
-constexpr Span straggler_limit = std::chrono::milliseconds{300};
+constexpr Span straggler_limit = std::chrono::milliseconds{100};
 constexpr Span silence_is_news = std::chrono::seconds{5};
 
 // A value that no other writer has.
