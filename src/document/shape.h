@@ -40,11 +40,17 @@ struct Shape {
     std::int64_t least = std::numeric_limits<std::int64_t>::min();
     std::int64_t most = std::numeric_limits<std::int64_t>::max();
     std::vector<std::string> choices{};
-    std::vector<Shape> inner{};
+    std::vector<Shape> inner;
     ShapeKind keys = ShapeKind::name;  // of a map: name or text
-    std::vector<Field> fields{};       // of a record; of a variant those that every case has
+    std::vector<Field> fields;         // of a record; of a variant those that every case has
     std::vector<std::string> tags{};   // of a variant: fields (choices) whose values select the case
-    std::vector<Case> cases{};
+    std::vector<Case> cases;
+};
+
+struct Case {
+    std::vector<std::string> values;  // one for each tag
+    std::string says;
+    std::vector<Field> fields;
 };
 
 struct Field {
@@ -53,12 +59,6 @@ struct Field {
     bool required = false;
     std::string fallback{};  // as it would be written; empty = none
     std::string says{};
-};
-
-struct Case {
-    std::vector<std::string> values;  // one for each tag
-    std::string says;
-    std::vector<Field> fields;
 };
 
 namespace shape {

@@ -159,7 +159,7 @@ private:
 
     // What a single step shows by itself.
     void check_step(const Step& step) {
-        const auto mistake = [&](const char* field, std::string what, std::string hint = {}) {
+        const auto mistake = [&](const char* field, const std::string& what, std::string hint = {}) {
             mistakes_.add(plan_.places.key(below(step.pointer, field)), name_of(step) + ' ' + what, std::move(hint));
         };
         if (step.kind == StepKind::person) {

@@ -83,7 +83,7 @@ private:
     void fill_checklists();
     Result<void> end();
 
-    void event(std::string what, std::string notes = {}, std::optional<Moment> at = {}) {
+    void event(const std::string& what, const std::string& notes = {}, std::optional<Moment> at = {}) {
         const Moment when = at.value_or(world_.clock.now());
         record_.timeline.push_back({when, what, notes});
         if (world_.progress) world_.progress({when, notes.empty() ? what : what + ": " + notes});
