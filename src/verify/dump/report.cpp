@@ -117,6 +117,9 @@ void report_data(const Catalogue& catalogue, std::span<const DataResult> results
     facts["large_objects"] = totals.objects;
     facts["data_bytes"] = totals.bytes;
     if (totals.complete) facts["rows"] = totals.rows;
+    if (entries.empty())
+        examination.findings.add(
+            {Weight::remark, "no-data", "it holds definitions only, and the data of no table", "", {}});
     const Findings& findings = examination.findings;
     const bool decoded = totals.complete && !findings.any(Weight::damage) && !findings.any(Weight::doubt);
     if (decoded)
