@@ -7,8 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "base/wal_history.h"
 #include "os/files.h"
-#include "targets/postgres/wal_history.h"
 #include "targets/postgres/wal_listing.h"
 
 namespace kedge {

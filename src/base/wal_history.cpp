@@ -1,4 +1,4 @@
-#include "targets/postgres/wal_history.h"
+#include "base/wal_history.h"
 
 #include <fmt/format.h>
 
