@@ -42,17 +42,32 @@ Result<Look> looking_at(const Call& call, Judge judge) {
     return judge(*cache, *look);
 }
 
+// The same, with what the Sentinels say, asked for at the same time.
+template <class Judge>
+Result<Look> looking_with_sentinels(const Call& call, Judge judge) {
+    Cache* cache = TRY(call.cache());
+    Result<CacheLook> node = CacheLook{};
+    Result<std::vector<SentinelLook>> sentinels = std::vector<SentinelLook>{};
+    call.targets.side_by_side(2, [&](std::size_t i) {
+        if (i == 0)
+            node = cache->look(call.region, call.deadline);
+        else
+            sentinels = cache->sentinels(call.deadline);
+    });
+    if (!node) return unclear(fmt::format("{}: {}", site(call), node.error().message));
+    if (!sentinels) return unclear(sentinels.error().message, facts_of(*node));
+    return judge(*node, *sentinels);
+}
+
 Result<Look> look_ready(const Call& call) {
-    return looking_at(call, [&](Cache& cache, const CacheLook& look) -> Look {
+    return looking_with_sentinels(call, [&](const CacheLook& look, const std::vector<SentinelLook>& sentinels) -> Look {
         Json evidence = facts_of(look);
         if (look.reachable != Truth::yes) return condition(look.reachable, look.says, evidence);
         if (look.master == Truth::yes) return condition(Truth::no, "it is master already, not a replica", evidence);
         if (call.flag("linked") && look.link_up != Truth::yes)
             return condition(look.link_up, "its link to the master is down", evidence);
-        const Result<std::vector<SentinelLook>> sentinels = cache.sentinels(call.deadline);
-        if (!sentinels) return unclear(sentinels.error().message, evidence);
-        const std::string master = sentinels->empty() ? "" : sentinels->front().master.value_or("");
-        const Opinion opinion = opinion_of(*sentinels, master);
+        const auto first = std::ranges::find(sentinels, Truth::yes, &SentinelLook::reachable);
+        const Opinion opinion = opinion_of(sentinels, first == sentinels.end() ? "" : first->master.value_or(""));
         evidence["sentinels_answering"] = opinion.answered;
         evidence["sentinels_quorate"] = opinion.quorate;
         if (opinion.answered * 2 <= opinion.asked)
@@ -114,11 +129,9 @@ Result<Look> look_caught_up(const Call& call) {
 }
 
 Result<Look> look_fail_over(const Call& call) {
-    return looking_at(call, [&](Cache& cache, const CacheLook& look) -> Look {
+    return looking_with_sentinels(call, [&](const CacheLook& look, const std::vector<SentinelLook>& sentinels) -> Look {
         Json evidence = facts_of(look);
-        const Result<std::vector<SentinelLook>> sentinels = cache.sentinels(call.deadline);
-        if (!sentinels) return unclear(sentinels.error().message, evidence);
-        const Opinion opinion = opinion_of(*sentinels, call.region);
+        const Opinion opinion = opinion_of(sentinels, call.region);
         evidence["sentinels_agree"] = opinion.agree;
         if (look.master == Truth::yes && opinion.agree > 0)
             return condition(Truth::yes,

@@ -14,8 +14,8 @@ namespace kedge {
 
 enum class Writes { accepted, held, refused };
 
-// How much a look asks of each instance; each includes the one before. Health may write to the stores and so take long:
-// who only wants to know whether writes are held must not wait for it.
+// What a look asks of each instance: whether it takes writes, whether it could serve, or all there is, health included.
+// Health may write to the stores and so take long: who asks for less must not wait for it.
 enum class Depth { writes, readiness, health };
 
 struct InstanceLook {
@@ -44,7 +44,7 @@ class Application {
 public:
     virtual ~Application() = default;
 
-    // What lies deeper than `depth` stays unknown.
+    // What `depth` does not ask for stays unknown.
     virtual Result<ApplicationLook> look(const std::string& region, Depth depth, Moment deadline) = 0;
     // Asks every instance of the region to accept, hold or refuse writes. Idempotent.
     virtual Result<void> set_writes(const std::string& region, Writes writes, Moment deadline) = 0;

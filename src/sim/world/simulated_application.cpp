@@ -22,12 +22,10 @@ InstanceLook SimulatedApplication::look_at(ApplicationModel::Instance& instance,
         return look;
     }
     look.reachable = Truth::yes;
-    look.writes = instance.writes;
+    if (depth != Depth::readiness) look.writes = instance.writes;
+    if (depth != Depth::writes) look.ready = truth(model_.is_ready(instance));
     look.says = "answers";
-    if (depth == Depth::writes) return look;
-    look.ready = truth(model_.is_ready(instance));
-    look.says = look.ready == Truth::yes ? "ready" : "starting";
-    if (depth == Depth::readiness) return look;
+    if (depth != Depth::health) return look;
     look.healthy = truth(model_.is_healthy(instance));
     look.release = "1.0";
     look.says = look.healthy == Truth::yes ? "healthy"

@@ -61,10 +61,11 @@ public:
     // Health comes last and has a share of its own: an application whose stores are gone may take long to say so,
     // and whether it could take over must not wait for that.
     InstanceLook look(Depth depth) {
-        if (const auto admin = ask(settings_.admin_path, admin_)) take_writes(*admin);
-        if (depth == Depth::writes) return std::move(look_);
-        if (const auto ready = ask(settings_.ready_path, {})) look_.ready = judge_status(*ready, {"ready", "ok"});
-        if (depth == Depth::readiness) return std::move(look_);
+        if (depth != Depth::readiness)
+            if (const auto admin = ask(settings_.admin_path, admin_)) take_writes(*admin);
+        if (depth != Depth::writes)
+            if (const auto ready = ask(settings_.ready_path, {})) look_.ready = judge_status(*ready, {"ready", "ok"});
+        if (depth != Depth::health) return std::move(look_);
         deadline_ = std::min(deadline_, SystemClock().now() + health_share);
         if (const auto health = ask(settings_.health_path, {})) {
             look_.healthy = judge_status(*health, {"healthy", "ok"});
