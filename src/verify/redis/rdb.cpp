@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "verify/figures.h"
@@ -34,13 +35,14 @@ std::string_view checksum_word(RdbSummary::Checksum checksum) {
     return "absent";
 }
 
-// By the names of `TYPE key`, in the order of their first layout.
+// By the names of `TYPE key`.
 Json types_of(const DatabaseTally& tally) {
     Json types = Json::object();
-    for (std::size_t type = 0; type < value_types; ++type) {
-        if (tally.by_type[type] == 0) continue;
-        Json& count = types[std::string(name_of(static_cast<ValueType>(type)))];
-        count = (count.is_null() ? 0 : count.get<std::uint64_t>()) + tally.by_type[type];
+    for (const std::string_view name : {"string", "list", "set", "zset", "hash", "stream", "module"}) {
+        std::uint64_t keys = 0;
+        for (std::size_t type = 0; type < value_types; ++type)
+            if (name_of(static_cast<ValueType>(type)) == name) keys += tally.by_type[type];
+        if (keys > 0) types[std::string(name)] = keys;
     }
     return types;
 }
@@ -138,38 +140,55 @@ void tell_checksum(const RdbSummary& summary, Examination& examination) {
 
 // What the rest of a file says about a fault in it.
 struct Rest {
-    bool checksum_fits = false;  // over the whole file
-    bool has_end_mark = false;   // where it has to be
+    std::uint64_t bytes = 0;       // of the whole file
+    bool has_end_mark = false;     // where it has to be
+    bool states_checksum = false;  // behind it
+    bool checksum_fits = false;    // over the whole file
 };
 
 Rest look_at_rest(Intake& intake) {
     intake.skip_all();
     const Bytes tail = intake.tail();
-    // A reflected checksum that nothing was added to makes the checksum of text and checksum together zero.
-    Rest rest{.checksum_fits = intake.crc() == 0,
-              .has_end_mark = tail.size() == Intake::tail_bytes && tail.front() == std::byte{0xff}};
+    const bool is_long_enough = tail.size() == Intake::tail_bytes;
+    Rest rest{.bytes = intake.bytes(), .has_end_mark = is_long_enough && tail.front() == std::byte{0xff}};
+    rest.states_checksum =
+        rest.has_end_mark && std::ranges::any_of(tail.subspan(1), [](std::byte byte) { return byte != std::byte{0}; });
+    // Nothing is added to this checksum at its end, so that over a text and its own checksum it becomes zero.
+    rest.checksum_fits = intake.crc() == 0 && rest.states_checksum;
     return rest;
 }
 
 Finding finding_of(const WalkFault& fault, const RdbSummary& summary, const Rest& rest) {
     const bool is_newer = summary.version > newest_known_version || summary.dialect == RdbSummary::Dialect::valkey;
-    if (fault.kind == WalkFault::Kind::limit) return {Weight::doubt, "limit", fault.says, {}, fault.offset};
-    if (rest.checksum_fits || (fault.kind == WalkFault::Kind::unknown && is_newer && rest.has_end_mark))
-        return {Weight::doubt,
-                "not-understood",
-                fmt::format("from here on the file is not understood ({}){}", fault.says,
-                            rest.checksum_fits ? "; its checksum fits, so it is as it was written" : ""),
-                {},
-                fault.offset};
-    if (fault.kind != WalkFault::Kind::ended) return {Weight::damage, "structure", fault.says, {}, fault.offset};
-    if (rest.has_end_mark)
-        return {Weight::damage,
-                "overlong",
-                fmt::format("a length leads over the end of the file, {}; the file's own end is there", fault.says),
-                {},
-                fault.offset};
-    return {
-        Weight::damage, "truncated", fmt::format("the file ends {}: it is not whole", fault.says), {}, fault.offset};
+    const bool may_be_sound = rest.checksum_fits || (rest.has_end_mark && !rest.states_checksum);
+    const auto found = [&](Weight weight, const char* code, std::string says) {
+        return Finding{weight, code, std::move(says), {}, fault.offset};
+    };
+    const auto not_understood = [&] {
+        return found(Weight::doubt, "not-understood",
+                     fmt::format("from here on the file is not understood ({}){}", fault.says,
+                                 rest.checksum_fits ? "; its checksum fits, so it is as it was written" : ""));
+    };
+    const auto ended = [&](std::string_view where) {
+        if (rest.has_end_mark)
+            return found(
+                Weight::damage, "overlong",
+                fmt::format("a length leads over the end of the file, {}; the file's own end is there", where));
+        return found(Weight::damage, "truncated", fmt::format("the file ends {}: it is not whole", where));
+    };
+    switch (fault.kind) {
+        case WalkFault::Kind::ended: return rest.checksum_fits ? not_understood() : ended(fault.says);
+        case WalkFault::Kind::wrong:
+            return rest.checksum_fits ? not_understood() : found(Weight::damage, "structure", fault.says);
+        case WalkFault::Kind::unknown:
+            return may_be_sound && (is_newer || rest.checksum_fits) ? not_understood()
+                                                                    : found(Weight::damage, "structure", fault.says);
+        case WalkFault::Kind::limit:
+            if (fault.bytes > rest.bytes - fault.offset) return ended("in a container");
+            return may_be_sound ? found(Weight::doubt, "limit", fault.says)
+                                : found(Weight::damage, "structure", fault.says);
+    }
+    return found(Weight::damage, "structure", fault.says);
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ struct WalkFault {
     Kind kind{};
     std::string says;          // "a value has the type 77, which no version writes"
     std::uint64_t offset = 0;  // of where it was seen
+    std::uint64_t bytes = 0;   // Kind::limit: that lie behind it, as the file says
 };
 
 struct RdbSummary {

@@ -150,8 +150,7 @@ bool RdbWalk::module_field() {
 
 bool RdbWalk::select_database() {
     if (!length(database_number_)) return false;
-    if (summary_.databases.size() >= databases_max)
-        return wrong("more databases than are looked at", WalkFault::Kind::limit);
+    if (summary_.databases.size() >= databases_max) return too_big("more databases than are looked at", 0);
     database_ = &summary_.databases[database_number_];
     return true;
 }
@@ -314,7 +313,7 @@ bool RdbWalk::read_text(std::string& into, std::size_t bytes_max) {
         }
         case Text::Form::packed: break;
     }
-    if (text.bytes > Intake::piece_bytes_max) return wrong("a name of unusual length", WalkFault::Kind::limit);
+    if (text.bytes > Intake::piece_bytes_max) return too_big("a name of unusual length", text.bytes);
     if (!need(text.bytes)) return false;
     if (text.unpacked <= std::max(bytes_max, field_bytes_max)) {
         scratch_.resize(text.unpacked);
@@ -335,8 +334,7 @@ bool RdbWalk::blob(Container container, Grouping grouping) {
     if (!text_head(text)) return false;
     if (text.form == Text::Form::number) return wrong("a number stands where a container has to be");
     if (text.bytes > Intake::piece_bytes_max)
-        return wrong(fmt::format("a container of {} bytes is more than is looked into", text.bytes),
-                     WalkFault::Kind::limit);
+        return too_big(fmt::format("a container of {} bytes is more than is looked into", text.bytes), text.bytes);
     value_bytes_ += text.unpacked;
     if (!need(text.bytes)) return false;
     intake_.take({.bytes = static_cast<std::uint32_t>(text.bytes),
@@ -352,7 +350,12 @@ bool RdbWalk::skip(std::uint64_t count) {
 }
 
 bool RdbWalk::ended() {
-    summary_.fault = {WalkFault::Kind::ended, "before the end mark", intake_.offset()};
+    summary_.fault = {WalkFault::Kind::ended, "before its end mark", intake_.offset()};
+    return false;
+}
+
+bool RdbWalk::too_big(std::string says, std::uint64_t bytes) {
+    summary_.fault = {WalkFault::Kind::limit, std::move(says), intake_.offset(), bytes};
     return false;
 }
 

@@ -72,6 +72,7 @@ private:
 
     bool ended();
     bool wrong(std::string says, WalkFault::Kind kind = WalkFault::Kind::wrong);
+    bool too_big(std::string says, std::uint64_t bytes);
     void remember_if_big(ValueType type);
 
     Intake& intake_;
