@@ -74,7 +74,7 @@ public:
         if (++sent_ % 2000 == 0) flush();
     }
     void flush() {
-        const Until until = within(60s);
+        const Until until = within(300s);
         must(stream_.write_all(pending_, until));
         pending_.clear();
         for (; answered_ < sent_; ++answered_) {

@@ -27,7 +27,8 @@ std::unique_ptr<Chunk> ChunkPool::take(std::size_t capacity) {
 void ChunkPool::hand_over(std::unique_ptr<Chunk> chunk) {
     chunk->number = numbered_++;
     const bool is_small_file = others_.empty() && chunk->end < Chunk::usual_bytes / 2;
-    if (others_max_ == 0 || is_small_file || chunk->capacity() > Chunk::usual_bytes) {
+    const bool is_idle = !chunk->covered && chunk->blobs.empty();
+    if (others_max_ == 0 || is_small_file || is_idle || chunk->capacity() > Chunk::usual_bytes) {
         ChunkOutcome outcome = own_.work(*chunk);
         const std::lock_guard lock(mutex_);
         keep(chunk->number, std::move(outcome));

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "verify/figures.h"
+#include "verify/redis/aof_tell.h"
 #include "verify/redis/rdb_walk.h"
 
 namespace kedge::verify {
@@ -191,6 +192,18 @@ Finding finding_of(const WalkFault& fault, const RdbSummary& summary, const Rest
     return found(Weight::damage, "structure", fault.says);
 }
 
+// Until 7.0 the append-only file was one, with a snapshot in front of the commands. Its checksum covers only that.
+void tell_commands_behind(const AofSummary& commands, Examination& examination) {
+    examination.kind = "Redis append-only file with a snapshot in front";
+    examination.contents.push_back({"commands", "", commands.commands, commands.end - commands.begin});
+    tell_aof(commands, Tail::may_be_cut, examination);
+    std::erase_if(examination.proofs, [](const Proof& proof) { return proof.rung > Rung::listed; });
+    if (!examination.findings.any(Weight::damage))
+        examination.proofs.push_back({Rung::decoded, fmt::format("the snapshot and {} behind it read to the end",
+                                                                 counted(commands.commands, "command"))});
+    examination.unproved.push_back(keys_are_not_counted);
+}
+
 }  // namespace
 
 RdbSummary walk_rdb(Intake& intake, const RdbOptions& options) {
@@ -230,8 +243,9 @@ void tell_rdb(const RdbSummary& summary, Examination& examination) {
 Result<Examination> examine_rdb(ByteStream& stream, const RdbOptions& options, Effort& effort) {
     Intake intake(stream, effort);
     const RdbSummary summary = walk_rdb(intake, options);
-    if (intake.error()) return *intake.error();
     const std::uint64_t end = intake.offset();
+    std::optional<AofSummary> commands;
+    if (!summary.fault && field(summary, "aof-preamble") == "1") commands = walk_aof(intake);
     const Rest rest = look_at_rest(intake);
     if (intake.error()) return *intake.error();
     Examination examination;
@@ -241,6 +255,8 @@ Result<Examination> examine_rdb(ByteStream& stream, const RdbOptions& options, E
     if (summary.fault) {
         examination.findings.add(finding_of(*summary.fault, summary, rest));
         examination.facts["whole_file_checksum"] = rest.checksum_fits ? "valid" : "invalid";
+    } else if (commands) {
+        tell_commands_behind(*commands, examination);
     } else if (examination.bytes > end) {
         examination.findings.add(
             {Weight::damage,
