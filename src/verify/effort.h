@@ -22,7 +22,7 @@ struct Limits {
     std::size_t objects_max = 4'000'000;                      // members, tables, keys that are remembered by name
     std::size_t depth_max = 64;                               // nesting of containers
     std::size_t value_bytes_max = std::size_t{1} << 30;       // of one row, string, record
-    std::size_t window_bytes_max = std::size_t{1} << 27;      // that a decoder looks back: what `zstd --long` packs with
+    std::size_t window_bytes_max = std::size_t{1} << 27;  // that a decoder looks back: what `zstd --long` packs with
 };
 
 // Calls `work(i)` for every i below `count` on at most `threads` threads, the caller's being one of them. Returns when

@@ -1,0 +1,230 @@
+#include "verify/files/examine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "verify/dump/dump.h"
+#include "verify/files/common_findings.h"
+#include "verify/files/file_source.h"
+#include "verify/files/folder.h"
+#include "verify/files/recognise.h"
+#include "verify/redis/aof.h"
+#include "verify/redis/rdb.h"
+
+namespace kedge::verify {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t folders_deep_max = 8;
+constexpr const char* input_name = "-";
+
+std::string_view name_of(Shape shape) {
+    switch (shape) {
+        case Shape::unknown: return "unknown";
+        case Shape::rdb: return "rdb";
+        case Shape::aof_file: return "aof";
+        case Shape::aof_directory: return "aof-directory";
+        case Shape::custom_dump: return "custom-dump";
+        case Shape::tar_dump: return "tar-dump";
+        case Shape::directory_dump: return "directory-dump";
+        case Shape::plain_dump: return "plain-dump";
+        case Shape::base_backup: return "base-backup";
+        case Shape::wal_archive: return "wal-archive";
+    }
+    return "unknown";
+}
+
+Result<std::vector<std::byte>> front_of(ByteStream& stream) {
+    std::vector<std::byte> front(front_bytes);
+    front.resize(TRY(stream.read(front)));
+    return front;
+}
+
+// What a file is, through the compressor that may be around it.
+struct Recognised {
+    Packing packing = Packing::none;
+    Format format = Format::unknown;
+};
+
+Result<Recognised> recognise(ByteStream& stream, const Limits& limits) {
+    const std::vector<std::byte> front = TRY(front_of(stream));
+    Recognised recognised{packing_of(front), Format::unknown};
+    if (recognised.packing == Packing::none) {
+        recognised.format = format_of(front);
+        return recognised;
+    }
+    const MemorySource source{front};
+    SourceStream packed(source);
+    const std::unique_ptr<Unpacker> unpacker = unpack(recognised.packing, packed, limits);
+    recognised.format = format_of(TRY(front_of(*unpacker)));
+    return recognised;
+}
+
+Result<Recognised> recognise(const Member& file, const Limits& limits) {
+    const std::unique_ptr<ByteStream> stream = TRY(file.open());
+    return recognise(*stream, limits);
+}
+
+class Examiner {
+public:
+    Examiner(const ExamineOptions& options, Effort& effort)
+        : options_(options), effort_(effort), redis_{.now = options.now} {}
+
+    Result<ExaminedPath> path(const std::string& path) {
+        std::error_code failed;
+        const std::string root = fs::canonical(path, failed);
+        if (failed) {
+            const Fault fault = failed == std::errc::permission_denied ? Fault::not_allowed : Fault::not_found;
+            return Error{fault, fmt::format("{}: {}", path, failed.message())};
+        }
+        if (fs::is_directory(root, failed)) {
+            TRY(directory(path, root, 0));
+            if (found_.backups.empty())
+                keep({Shape::unknown, false, unrecognised_folder(path, found_.passed_over.size())}, path);
+        } else {
+            TRY(file(path, Alone::yes));
+        }
+        return std::move(found_);
+    }
+
+    Result<ExaminedPath> input(int descriptor) {
+        DescriptorStream stream(descriptor, "standard input", effort_);
+        begin(input_name, 0);
+        const std::vector<std::byte> front = TRY(front_of(stream));
+        const MemorySource source{front};
+        SourceStream first(source);
+        const Recognised what = TRY(recognise(first, options_.limits));
+        RejoinedStream whole(front, stream);
+        keep(TRY(from_stream(whole, what, front, input_name)), input_name);
+        return std::move(found_);
+    }
+
+private:
+    enum class Alone { yes, among_others };
+
+    void begin(const std::string& path, std::uint64_t bytes) const {
+        if (options_.on_begin) options_.on_begin(path, bytes);
+    }
+
+    void keep(ExaminedBackup backup, const std::string& path) {
+        backup.examination.path = path;
+        backup.examination.facts["format"] = std::string(name_of(backup.shape));
+        find_future(backup.examination, options_.now);
+        found_.backups.push_back(std::move(backup));
+    }
+
+    Result<void> file(const std::string& path, Alone alone) {
+        const std::unique_ptr<FileSource> source = TRY(FileSource::open(path));
+        SourceStream beginning(*source);
+        const std::vector<std::byte> front = TRY(front_of(beginning));
+        SourceStream again(*source);
+        const Recognised what = TRY(recognise(again, options_.limits));
+        if (what.format == Format::unknown && alone == Alone::among_others) {
+            found_.passed_over.push_back(path);
+            return {};
+        }
+        begin(path, source->size());
+        ExaminedBackup backup;
+        if (what.packing == Packing::none && what.format == Format::custom_dump) {
+            backup = {Shape::custom_dump, false, TRY(verify_custom_dump(*source, effort_, options_.limits))};
+        } else if (what.packing == Packing::none && what.format == Format::tar_dump) {
+            backup = {Shape::tar_dump, false, TRY(verify_tar_dump(*source, effort_, options_.limits))};
+        } else {
+            SourceStream stream(*source);
+            backup = TRY(from_stream(stream, what, front, path));
+        }
+        TRY(find_changes(backup.examination, *source));
+        keep(std::move(backup), path);
+        return {};
+    }
+
+    Result<ExaminedBackup> from_stream(ByteStream& stream, const Recognised& what, Bytes front,
+                                       const std::string& path) {
+        if (what.packing == Packing::none) return plain_stream(stream, what.format, front, path);
+        const std::unique_ptr<Unpacker> unpacker = unpack(what.packing, stream, options_.limits);
+        ExaminedBackup backup = TRY(plain_stream(*unpacker, what.format, front, path));
+        backup.is_packed = true;
+        TRY(read_out(*unpacker, effort_));
+        tell_packing(backup.examination, what.packing, *unpacker);
+        return backup;
+    }
+
+    Result<ExaminedBackup> plain_stream(ByteStream& stream, Format format, Bytes front, const std::string& path) {
+        switch (format) {
+            case Format::rdb: return ExaminedBackup{Shape::rdb, false, TRY(examine_rdb(stream, redis_, effort_))};
+            case Format::aof: return ExaminedBackup{Shape::aof_file, false, TRY(examine_aof(stream, effort_))};
+            case Format::custom_dump:
+                return ExaminedBackup{Shape::custom_dump, false,
+                                      TRY(verify_custom_dump(stream, path, effort_, options_.limits))};
+            case Format::tar_dump:
+                return ExaminedBackup{Shape::tar_dump, false,
+                                      TRY(verify_tar_dump(stream, path, effort_, options_.limits))};
+            case Format::plain_dump: return ExaminedBackup{Shape::plain_dump, false, plain_dump()};
+            case Format::dump_toc:
+            case Format::aof_manifest: return ExaminedBackup{Shape::unknown, false, part_of_directory(format)};
+            case Format::tar:
+            case Format::wal_segment:
+            case Format::unknown: return ExaminedBackup{Shape::unknown, false, unrecognised(front)};
+        }
+        return ExaminedBackup{Shape::unknown, false, unrecognised(front)};
+    }
+
+    Result<void> directory(const std::string& path, const std::string& root, std::size_t depth) {
+        if (effort_.stop) return Error{Fault::unavailable, "stopped"};
+        const Folder folder = TRY(read_folder(path, root, options_.limits.objects_max));
+        for (const std::string& name : folder.left_out) found_.passed_over.push_back(path + "/" + name);
+        std::vector<Format> formats;
+        for (const Member& file : folder.files) formats.push_back(TRY(recognise(file, options_.limits)).format);
+        const auto has = [&](Format format) { return std::ranges::find(formats, format) != formats.end(); };
+        if (has(Format::dump_toc)) return dump_directory(folder);
+        if (has(Format::aof_manifest)) return aof_directory(folder);
+        for (const Member& member : folder.files) TRY(file(path + "/" + member.path, Alone::among_others));
+        for (const std::string& name : folder.folders) {
+            if (depth == folders_deep_max)
+                found_.passed_over.push_back(path + "/" + name);
+            else
+                TRY(directory(path + "/" + name, root, depth + 1));
+        }
+        return {};
+    }
+
+    Result<void> dump_directory(const Folder& folder) {
+        begin(folder.path, bytes_of(folder.files));
+        keep({Shape::directory_dump, false, TRY(verify_directory_dump(folder.files, effort_, options_.limits))},
+             folder.path);
+        return {};
+    }
+
+    Result<void> aof_directory(const Folder& folder) {
+        begin(folder.path, bytes_of(folder.files));
+        keep({Shape::aof_directory, false, TRY(examine_aof_directory(folder.files, redis_, effort_))}, folder.path);
+        return {};
+    }
+
+    static std::uint64_t bytes_of(const std::vector<Member>& files) {
+        std::uint64_t bytes = 0;
+        for (const Member& file : files) bytes += file.bytes;
+        return bytes;
+    }
+
+    const ExamineOptions& options_;
+    Effort& effort_;
+    const RdbOptions redis_;
+    ExaminedPath found_;
+};
+
+}  // namespace
+
+Result<ExaminedPath> examine_path(const std::string& path, const ExamineOptions& options, Effort& effort) {
+    return Examiner(options, effort).path(path);
+}
+
+Result<ExaminedPath> examine_input(int descriptor, const ExamineOptions& options, Effort& effort) {
+    return Examiner(options, effort).input(descriptor);
+}
+
+}  // namespace kedge::verify

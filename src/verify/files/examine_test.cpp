@@ -1,0 +1,196 @@
+// Backups are told by their content, wherever they lie and whatever they are called.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "os/clock.h"
+#include "os/descriptor.h"
+#include "verify/files/examine.h"
+#include "verify/files/file_source.h"
+#include "verify/redis/rdb_writer_for_tests.h"
+
+namespace kedge::verify {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::IsEmpty;
+
+Moment now() {
+    return SystemClock{}.now();
+}
+
+std::string snapshot(const std::string& ctime = "1700000000") {
+    return RdbWriter("REDIS0010").field("ctime", ctime).database(0).key(0, "k", RdbWriter::text("v")).whole();
+}
+constexpr const char* commands = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
+
+std::string gzipped(const std::string& text) {
+    std::string packed(text.size() + 100, 0);
+    z_stream stream{};
+    deflateInit2(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY);
+    std::string input = text;
+    stream.next_in = reinterpret_cast<Bytef*>(input.data());
+    stream.avail_in = static_cast<uInt>(input.size());
+    stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+    stream.avail_out = static_cast<uInt>(packed.size());
+    deflate(&stream, Z_FINISH);
+    packed.resize(stream.total_out);
+    deflateEnd(&stream);
+    return packed;
+}
+
+class Place : public testing::Test {
+protected:
+    Place() {
+        std::string pattern = (fs::temp_directory_path() / "kedge-verify-XXXXXX").string();
+        root = mkdtemp(pattern.data());
+    }
+    ~Place() override { fs::remove_all(root); }
+
+    std::string write(const std::string& name, const std::string& bytes) const {
+        const fs::path path = fs::path(root) / name;
+        fs::create_directories(path.parent_path());
+        std::ofstream(path, std::ios::binary) << bytes;
+        return path;
+    }
+    Result<ExaminedPath> try_examine(const std::string& path) const {
+        Effort effort;
+        return examine_path(path, {.now = now()}, effort);
+    }
+    ExaminedPath examine(const std::string& path) const { return try_examine(path).value(); }
+    // Of the only backup at that path.
+    Examination one(const std::string& path) const {
+        const ExaminedPath found = examine(path);
+        EXPECT_EQ(found.backups.size(), 1u);
+        return found.backups.at(0).examination;
+    }
+
+    std::string root;
+};
+
+std::vector<std::string> codes(const Examination& examination) {
+    std::vector<std::string> codes;
+    for (const Finding& finding : examination.findings.kept()) codes.push_back(finding.code);
+    return codes;
+}
+
+TEST_F(Place, FileIsRecognisedWhateverItIsCalled) {
+    EXPECT_EQ(one(write("holiday.jpg", snapshot())).kind, "Redis RDB, version 10");
+    EXPECT_EQ(one(write("dump.rdb", commands)).kind, "Redis append-only file");
+    EXPECT_THAT(codes(one(write("main.dump", "not a dump at all"))), ElementsAre("unrecognised"));
+    EXPECT_THAT(codes(one(write("empty.rdb", ""))), ElementsAre("unrecognised"));
+    EXPECT_THAT(codes(one(write("main.sql", "--\n-- PostgreSQL database dump\n--\n"))), ElementsAre("plain-sql"));
+}
+
+TEST_F(Place, PackedFileIsRecognisedThroughItsPacking) {
+    const std::string packed = gzipped(snapshot());
+    const Examination rdb = one(write("a", packed));
+    EXPECT_EQ(rdb.kind, "Redis RDB, version 10, packed with gzip");
+    EXPECT_THAT(codes(rdb), IsEmpty());
+    EXPECT_EQ(rdb.rung(), Rung::checksummed);
+    EXPECT_THAT(codes(one(write("b", packed.substr(0, packed.size() - 3)))), testing::Contains("truncated"));
+    EXPECT_TRUE(one(write("c", packed + "junk")).findings.any(Weight::damage));
+    EXPECT_EQ(one(write("d", gzipped(commands))).rung(), Rung::checksummed);
+}
+
+TEST_F(Place, FolderWithSeveralBackupsHasEachExamined) {
+    write("b/dump.rdb", snapshot());
+    write("a/1.rdb", snapshot());
+    write("a/notes.txt", "call Ada before restoring");
+    write("redis/appendonly.aof.1.base.rdb", snapshot());
+    write("redis/appendonly.aof.1.incr.aof", commands);
+    write("redis/appendonly.aof.manifest",
+          "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n");
+    const ExaminedPath found = examine(root);
+    ASSERT_EQ(found.backups.size(), 3u);
+    EXPECT_THAT(found.backups[0].examination.path, EndsWith("a/1.rdb"));
+    EXPECT_THAT(found.backups[1].examination.path, EndsWith("b/dump.rdb"));
+    EXPECT_EQ(found.backups[2].shape, Shape::aof_directory);
+    EXPECT_THAT(found.passed_over, ElementsAre(EndsWith("a/notes.txt")));
+    for (const ExaminedBackup& backup : found.backups) EXPECT_THAT(codes(backup.examination), IsEmpty());
+}
+
+TEST_F(Place, FolderWithoutAnyBackupIsDoubt) {
+    write("x/notes.txt", "nothing");
+    EXPECT_THAT(codes(one(root)), ElementsAre("unrecognised"));
+    EXPECT_THAT(codes(one(root + "/x")), ElementsAre("unrecognised"));
+}
+
+TEST_F(Place, LinksOutOfTheFolderAreNotFollowed) {
+    write("outside/dump.rdb", snapshot());
+    write("inside/real.rdb", snapshot());
+    fs::create_symlink("../outside/dump.rdb", root + "/inside/out.rdb");
+    fs::create_symlink("../outside", root + "/inside/out");
+    fs::create_symlink("real.rdb", root + "/inside/within.rdb");
+    fs::create_symlink("..", root + "/inside/up");
+    const ExaminedPath found = examine(root + "/inside");
+    EXPECT_EQ(found.backups.size(), 2u);
+    EXPECT_EQ(found.passed_over.size(), 3u);
+}
+
+TEST_F(Place, LinkThatIsNamedItselfIsFollowed) {
+    write("real.rdb", snapshot());
+    fs::create_symlink("real.rdb", root + "/latest");
+    EXPECT_EQ(one(root + "/latest").rung(), Rung::checksummed);
+}
+
+TEST_F(Place, WhatIsNotThereOrNoFileIsAnError) {
+    EXPECT_EQ(try_examine(root + "/nothing").error().fault, Fault::not_found);
+    EXPECT_EQ(try_examine("/dev/null").error().fault, Fault::refused);
+}
+
+TEST_F(Place, TimeInTheFutureIsDoubt) {
+    const auto soon = std::chrono::duration_cast<std::chrono::seconds>(now().time_since_epoch()).count() + 86400;
+    const Examination rdb = one(write("a", snapshot(std::to_string(soon))));
+    EXPECT_THAT(codes(rdb), testing::Contains("future"));
+    EXPECT_TRUE(rdb.findings.any(Weight::doubt));
+}
+
+TEST_F(Place, FileThatGrowsWhileItIsReadIsDoubt) {
+    const std::string path = write("a", std::string(commands) + commands);
+    Effort effort;
+    const ExaminedPath found =
+        examine_path(path,
+                     {.now = now(),
+                      .on_begin = [&](const std::string&,
+                                      std::uint64_t) { std::ofstream(path, std::ios::app) << commands << commands; }},
+                     effort)
+            .value();
+    EXPECT_THAT(codes(found.backups.at(0).examination), ElementsAre("growing"));
+}
+
+TEST_F(Place, FileOlderThanItsContentIsRemarked) {
+    const std::string path = write("a", snapshot());
+    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(24 * 365 * 20));
+    EXPECT_THAT(codes(one(path)), ElementsAre("older-file"));
+    EXPECT_FALSE(one(path).findings.any(Weight::doubt));
+}
+
+TEST_F(Place, InputIsReadFromTheFront) {
+    const Descriptor file(open(write("a", snapshot()).c_str(), O_RDONLY | O_CLOEXEC));
+    Effort effort;
+    const ExaminedPath found = examine_input(file.get(), {.now = now()}, effort).value();
+    ASSERT_EQ(found.backups.size(), 1u);
+    EXPECT_EQ(found.backups[0].examination.path, "-");
+    EXPECT_EQ(found.backups[0].examination.rung(), Rung::checksummed);
+}
+
+TEST_F(Place, InputThatNeverComesIsLeftWhenTheEffortIsStopped) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const Descriptor reading(ends[0]), writing(ends[1]);
+    Effort effort;
+    effort.stop = true;
+    EXPECT_FALSE(examine_input(reading.get(), {.now = now()}, effort));
+}
+
+}  // namespace
+}  // namespace kedge::verify

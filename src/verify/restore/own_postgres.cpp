@@ -1,0 +1,102 @@
+#include "verify/restore/own_postgres.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "os/files.h"
+
+namespace kedge::verify {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Span start_limit = 2min, look_again = 50ms;
+
+std::string programs_of(int major) {
+    return fmt::format("/usr/lib/postgresql/{}/bin", major);
+}
+
+// Nothing of it outlives the proof, so nothing has to survive a crash.
+constexpr const char* settings =
+    "listen_addresses = ''\n"
+    "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n"
+    "wal_level = minimal\nmax_wal_senders = 0\narchive_mode = off\nmax_wal_size = 4GB\n"
+    "autovacuum = off\nmaintenance_work_mem = 256MB\nlogging_collector = off\n"
+    "unix_socket_permissions = 0777\ndynamic_shared_memory_type = mmap\n";
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        if (end > at) lines.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return lines;
+}
+
+}  // namespace
+
+std::optional<int> major_of(const std::string& version) {
+    int major = 0;
+    const auto read = std::from_chars(version.data(), version.data() + version.size(), major);
+    if (read.ec != std::errc() || major < 10 || major > 99) return std::nullopt;
+    return major;
+}
+
+bool has_postgres(int major) {
+    return exists(programs_of(major) + "/postgres") && exists(programs_of(major) + "/pg_restore");
+}
+
+Result<std::optional<Login>> postgres_owner() {
+    if (geteuid() != 0) return std::optional<Login>();
+    return std::optional<Login>(TRY(find_login("postgres")));
+}
+
+std::string last_line(const std::string& text) {
+    const std::vector<std::string> lines = lines_of(text);
+    return lines.empty() ? "it said nothing" : lines.back();
+}
+
+std::string first_error(const std::string& text) {
+    for (const std::string& line : lines_of(text))
+        if (line.find("error:") != std::string::npos || line.find("ERROR:") != std::string::npos) return line;
+    return last_line(text);
+}
+
+Result<OwnPostgres> OwnPostgres::start(const Workplace& workplace, int major, const std::optional<Login>& owner,
+                                       const std::stop_token& stop) {
+    const std::string programs = programs_of(major);
+    const std::string data = workplace.path() + "/data", log = workplace.path() + "/log";
+    TRY(run_or_fail({programs + "/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
+                     "--locale=C.UTF-8"},
+                    within(start_limit, stop), {.login = owner}));
+    // Who may reach the socket is decided by the directory that it is in.
+    TRY(run_or_fail(
+        {"tee", "-a", data + "/postgresql.conf"}, within(10s, stop),
+        {.input = settings + fmt::format("unix_socket_directories = '{}'\n", workplace.path()), .login = owner}));
+    Child child =
+        TRY(Child::spawn({programs + "/postgres", "-D", data},
+                         {.errors = Redirect::append_to(log), .directory = workplace.path(), .login = owner}));
+    OwnPostgres postgres(programs, workplace.path(), std::move(child));
+    const Moment deadline = SystemClock{}.now() + start_limit;
+    for (;;) {
+        if (postgres.query("postgres", "SELECT 1", 10s, stop)) return postgres;
+        if (postgres.child_.wait(within(look_again, stop)))
+            return Error{Fault::unavailable, "PostgreSQL did not start: " + last_line(read_file(log).value_or(""))};
+        if (stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
+        if (SystemClock{}.now() > deadline) return Error{Fault::unavailable, "PostgreSQL does not answer"};
+    }
+}
+
+Result<std::string> OwnPostgres::query(const std::string& database, const std::string& sql, Span limit,
+                                       const std::stop_token& stop) const {
+    const RunOutput output = TRY(run({program("psql"), "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1",
+                                      "-h", directory_, "-U", "postgres", "-d", database},
+                                     within(limit, stop), {.input = sql + "\n"}));
+    if (!output.exit.ok()) return Error{Fault::unavailable, first_error(output.err)};
+    return output.out;
+}
+
+}  // namespace kedge::verify
