@@ -2,16 +2,19 @@
 
 BUILD ?= build
 JOBS  ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
 # What `make drill` runs after the build, from the top of the clone.
 DRILL ?= tools/drill $(BUILD)
 
-.PHONY: help build drill test bench format lint sanitize nightly clean
+.PHONY: help build drill test bench bench-verify fuzz format lint sanitize nightly clean
 
 help:
 	@echo 'make drill      install what is missing, build, lose a region of the lab and recover it, report'
 	@echo 'make test       install what is missing, build, run every test'
 	@echo 'make build      install what is missing, leave the program at build/kedge'
 	@echo 'make bench      print the benchmark tables, the peer beside ours'
+	@echo 'make bench-verify  time the verifiers beside their peers on a gigabyte of data'
+	@echo 'make fuzz       fuzz what reads foreign bytes, each for a minute (FUZZ_SECONDS=60)'
 	@echo 'make format     put all sources into the project'"'"'s format'
 	@echo 'make lint       check format and source (clang-tidy) of all files'
 	@echo 'make sanitize   run the tests under ASan and UBSan, then under TSan'
@@ -39,6 +42,13 @@ bench: packages-build-lab-test-bench
 	@cmake -S . -B $(BUILD) -G Ninja >/dev/null
 	@ninja -C $(BUILD) -j $(JOBS)
 	@ninja -C $(BUILD) bench
+
+bench-verify: packages-build-lab-test-bench
+	@cmake -S . -B $(BUILD) -G Ninja >/dev/null
+	@ninja -C $(BUILD) -j $(JOBS) bench-verify
+
+fuzz: packages-build-lab-fuzz
+	@tools/fuzz $(FUZZ_SECONDS)
 
 format: packages-lint
 	@git ls-files -z '*.cpp' '*.h' | xargs -0 -r clang-format -i
