@@ -20,6 +20,7 @@ std::vector<Command> estate_commands();      // estate show, check, schema
 std::vector<Command> lab_commands();         // lab up, status, break, heal, down
 std::vector<Command> journal_commands();     // journal verify, show, export
 std::vector<Command> verify_commands();      // verify
+std::vector<Command> backup_commands();      // backup window
 std::vector<Command> doctor_commands();      // doctor
 std::vector<Command> about_commands();       // version, completion, help
 

@@ -1,0 +1,246 @@
+// backup window.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/finding.h"
+#include "cli/table.h"
+#include "verify/base_backup/base_backup.h"
+#include "verify/base_backup/recovery_base.h"
+#include "verify/files/member_files.h"
+#include "verify/wal/window.h"
+
+namespace kedge {
+namespace {
+
+using verify::Reach;
+using verify::Recovery;
+using verify::RecoveryBase;
+using verify::Weight;
+
+struct BackupWindow {
+    std::vector<std::string> bases;
+    std::optional<std::string> wal, store, at;
+};
+
+struct Places {
+    std::vector<std::string> bases;
+    std::string wal;
+};
+
+// The one store of the estate, or the one that was named.
+Result<Places> places_of_store(const Context& context, const std::optional<std::string>& name) {
+    const Estate estate = TRY(find_estate(context));
+    const Target* store = nullptr;
+    for (const Target& target : estate.targets) {
+        if (target.kind != TargetKind::store || target.driver != "file" || (name && target.name != *name)) continue;
+        if (store != nullptr)
+            return Error{Fault::invalid_input, "the estate has several stores", "name one with --store"};
+        store = &target;
+    }
+    if (store == nullptr)
+        return Error{Fault::not_found, name ? *name + " is no store of the estate" : "the estate has no store of files",
+                     "say where backups lie with --base and --wal"};
+    const std::string path = store->settings.text("path").value_or("");
+    return Places{{path + "/" + store->settings.text("base").value_or("base")},
+                  path + "/" + store->settings.text("wal").value_or("wal")};
+}
+
+Result<Places> places(const Context& context, const BackupWindow& options) {
+    if (options.bases.empty() && !options.wal) return places_of_store(context, options.store);
+    if (options.bases.empty()) return Error{Fault::invalid_input, "no base backup is given", "add --base PATH"};
+    return Places{options.bases, options.wal.value_or("")};
+}
+
+// All that is read, and what was read of it. Members are referred to and stay where they are.
+struct Material {
+    verify::Limits limits;
+    verify::Effort effort;
+    std::vector<std::unique_ptr<std::vector<verify::Member>>> backups;
+    std::vector<RecoveryBase> bases;
+    std::vector<verify::Member> wal;
+    verify::WalArchive archive;
+};
+
+void take_backup(Material& material, const std::string& name, std::vector<verify::Member> members) {
+    auto& kept = *material.backups.emplace_back(std::make_unique<std::vector<verify::Member>>(std::move(members)));
+    verify::SketchedBackup sketch = verify::sketch_base_backup(name, kept, material.limits);
+    material.bases.push_back(std::move(sketch.base));
+    // The archive's files come first: a server asks the archive before it looks at what the backup brought.
+    std::set<std::string> known;
+    for (const verify::Member& member : material.wal) known.insert(verify::parse_wal_file_name(member.path).stem);
+    for (verify::Member& member : sketch.wal)
+        if (known.insert(verify::parse_wal_file_name(member.path).stem).second)
+            material.wal.push_back(std::move(member));
+}
+
+// `path` is a base backup, or a directory of them.
+Result<void> take_backups(Material& material, const std::string& path) {
+    const auto members = TRY(verify::members_below(path, material.limits.objects_max, material.effort));
+    if (verify::is_base_backup(members)) {
+        take_backup(material, path, members);
+        return {};
+    }
+    std::map<std::string, std::vector<verify::Member>> below;
+    for (const verify::Member& member : members)
+        if (const auto slash = member.path.find('/'); slash != std::string::npos)
+            below[member.path.substr(0, slash)].push_back({member.path.substr(slash + 1), member.bytes, member.open});
+    bool any = false;
+    for (auto& [name, files] : below)
+        if (verify::is_base_backup(files)) {
+            take_backup(material, path + "/" + name, std::move(files));
+            any = true;
+        }
+    if (!any) return Error{Fault::not_found, path + ": there is no base backup", ""};
+    return {};
+}
+
+Result<void> gather(Material& material, const Places& places) {
+    material.effort.threads = std::max(1u, std::thread::hardware_concurrency());
+    if (!places.wal.empty())
+        material.wal = TRY(verify::members_below(places.wal, material.limits.objects_max, material.effort));
+    for (const std::string& path : places.bases) TRY(take_backups(material, path));
+    material.archive = verify::examine_wal(material.wal, material.limits, material.effort, {.may_end_open = true});
+    return {};
+}
+
+std::string moment_text(const std::optional<Moment>& moment) {
+    return moment ? to_string(*moment) : "unknown";
+}
+
+Json moment_json(const std::optional<Moment>& moment) {
+    return moment ? Json(to_string(*moment)) : Json();
+}
+
+Json reach_json(const verify::Window& window, const Reach& reach) {
+    const RecoveryBase& base = window.bases[reach.base];
+    return {{"base", base.name},
+            {"timeline", reach.timeline},
+            {"restorable", reach.reaches()},
+            {"why_not", reach.why_not},
+            {"start", to_string(base.start)},
+            {"consistent_at", base.consistent_at ? Json(to_string(*base.consistent_at)) : Json()},
+            {"log_ends_at", to_string(reach.path.end)},
+            {"log_is_damaged", reach.path.damaged},
+            {"why_log_ends", reach.path.why_it_ends},
+            {"earliest", moment_json(reach.earliest)},
+            {"latest", moment_json(reach.latest)}};
+}
+
+Json recovery_json(const verify::Window& window, Moment moment, const Recovery& recovery) {
+    Json json{{"moment", to_string(moment)}, {"possible", recovery.possible}, {"says", recovery.says}};
+    if (!recovery.possible) {
+        json["nearest_before"] = moment_json(recovery.before);
+        json["nearest_after"] = moment_json(recovery.after);
+        return json;
+    }
+    const Reach& reach = window.reaches[*recovery.reach];
+    json["base"] = window.bases[reach.base].name;
+    json["timeline"] = reach.timeline;
+    json["to_the_end"] = recovery.to_the_end;
+    if (recovery.last) json["last_transaction"] = to_string(recovery.last->time);
+    if (recovery.first_out) json["first_left_out"] = to_string(recovery.first_out->time);
+    json["copy_bytes"] = recovery.copy_bytes;
+    json["replay_bytes"] = recovery.replay_bytes;
+    json["takes_seconds"] = seconds(recovery.takes);
+    return json;
+}
+
+void print_window(Console& console, const verify::Window& window) {
+    Table table({{"BASE"}, {"TIMELINE", Align::right}, {"EARLIEST"}, {"LATEST"}, {"THE LOG"}});
+    for (const Reach& reach : window.reaches) {
+        const std::string& name = window.bases[reach.base].name;
+        if (reach.reaches())
+            table.add({name, std::to_string(reach.timeline), moment_text(reach.earliest), moment_text(reach.latest),
+                       Cell(fmt::format("{}{}", reach.path.damaged ? "broken: " : "", reach.path.why_it_ends),
+                            reach.path.damaged ? Tone::bad : Tone::plain)});
+        else
+            table.add({name, std::to_string(reach.timeline), "", "", Cell(reach.why_not, Tone::bad)});
+    }
+    console.print(table.rendered(console.out()));
+}
+
+void print_recovery(Console& console, const verify::Window& window, Moment moment, const Recovery& recovery) {
+    const Mark yes{"✔", "+", "can be recovered", Tone::good}, no{"✘", "x", "cannot be recovered", Tone::bad};
+    console.print_line(fmt::format("{}  {}  {}", to_string(moment), shown(recovery.possible ? yes : no, console.out()),
+                                   printable(recovery.says)));
+    if (!recovery.possible) {
+        if (recovery.before) console.print_line("nearest before: " + to_string(*recovery.before));
+        if (recovery.after) console.print_line("nearest after:  " + to_string(*recovery.after));
+        return;
+    }
+    if (recovery.to_the_end) console.print_line("it is the end of the log: recover without a target time");
+    if (recovery.last) console.print_line("last transaction that is in: " + to_string(recovery.last->time));
+    if (recovery.first_out) console.print_line("first one that is not:       " + to_string(recovery.first_out->time));
+    console.print_line(fmt::format("roughly {}: {:.1f} MB to copy at 200 MB/s, {:.1f} MB of log to replay at 80 MB/s",
+                                   readable(recovery.takes), static_cast<double>(recovery.copy_bytes) / 1e6,
+                                   static_cast<double>(recovery.replay_bytes) / 1e6));
+    const auto bases = window.bases.size();
+    if (bases > 1) console.note(fmt::format("the newest of {} base backups from which it is reached", bases));
+}
+
+void warn_of(Console& console, const verify::WalArchive& archive) {
+    for (const verify::Finding& finding : archive.examination.findings.kept())
+        if (finding.weight != Weight::remark) console.warn(fmt::format("{}: {}", finding.where, finding.says));
+}
+
+// What could not be read might have changed a no.
+ExitCode code_of(bool yes, const verify::WalArchive& archive) {
+    if (yes) return ExitCode::ok;
+    return archive.examination.findings.any(Weight::doubt) ? ExitCode::unverifiable : ExitCode::negative;
+}
+
+ExitCode show_window(Context& context, const BackupWindow& options) {
+    Console& console = context.console();
+    constexpr const char* failed = "the window cannot be told";
+    std::optional<Moment> at;
+    if (options.at) {
+        const auto moment = parse_moment(*options.at);
+        if (!moment) return console.fail_usage(moment.error().within("--at"));
+        at = *moment;
+    }
+    const Result<Places> where = places(context, options);
+    if (!where) return console.fail(failed, where.error());
+    Material material;
+    if (const auto gathered = gather(material, *where); !gathered) return console.fail(failed, gathered.error());
+    const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
+    const auto window = verify::recovery_window(material.archive, std::move(material.bases), transactions);
+    if (!window) return console.fail(failed, window.error());
+    Json json{{"reaches", Json::array()}};
+    for (const Reach& reach : window->reaches) json["reaches"].push_back(reach_json(*window, reach));
+    bool yes = std::ranges::any_of(window->reaches, &Reach::reaches);
+    warn_of(console, material.archive);
+    if (!console.json()) print_window(console, *window);
+    if (at) {
+        const auto recovery = verify::recovery_to(material.archive, *window, *at, context.now(), transactions);
+        if (!recovery) return console.fail(failed, recovery.error());
+        yes = recovery->possible;
+        json["recovery"] = recovery_json(*window, *at, *recovery);
+        if (!console.json()) print_recovery(console, *window, *at, *recovery);
+    }
+    if (console.json()) console.print_item("BackupWindow", std::move(json));
+    return code_of(yes, material.archive);
+}
+
+}  // namespace
+
+std::vector<Command> backup_commands() {
+    return {command("backup window", "Show which moments can be recovered, and whether one of them can", show_window)
+                .option("base", "PATH", &BackupWindow::bases, "a base backup, or a directory of them", Completes::files)
+                .option("wal", "PATH", &BackupWindow::wal, "the directory of archived log", Completes::files)
+                .option("store", "TARGET", &BackupWindow::store, "the store of the estate that they lie in",
+                        Completes::targets)
+                .option("at", "TIME", &BackupWindow::at, "ask about this moment: 2026-11-24T03:05:07Z")
+                .details("Reads all of the log, its checksums included, and of base backups what says where they "
+                         "begin and end; `kedge verify` reads all of them. Without --base and --wal the estate's "
+                         "store is read.")
+                .example("kedge backup window --base /backups/base --wal /backups/wal")
+                .example("kedge backup window --at 2026-11-24T03:05:07Z --json")
+                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::negative, ExitCode::unverifiable})};
+}
+
+}  // namespace kedge
