@@ -258,7 +258,7 @@ Result<bool> Drill::run_plan(const Plan& plan, const std::map<std::string, std::
             break;
         }
         if (!*next) break;
-        TRY(players.play(runner.engine().state(), world_.clock.now()));
+        TRY(players.play(runner.engine().state()));
         const RunState& state = runner.engine().state();
         if (state.phase() == RunPhase::holding && !is_settled_throughout(state)) {
             issue(fmt::format("{} holds: {}", id, state.phase_says()));
