@@ -71,8 +71,7 @@ ExitCode control_run(Context& context, SqliteJournal& journal, ControlledRun run
     std::optional<Error> trouble;
     const auto stop = [&] {
         if (options.plays_people && !trouble)
-            if (const Result<void> played = players.play(runner.engine().state(), clock.now()); !played)
-                trouble = played.error();
+            if (const Result<void> played = players.play(runner.engine().state()); !played) trouble = played.error();
         return trouble || context.around().interrupted() ||
                (options.timeout && clock.now() - began >= *options.timeout);
     };

@@ -151,6 +151,8 @@ ExitCode start_drill(Context& context, const StartDrill& options) {
                        "use an estate with `lab:`, such as plans/aragora/lab.yaml"});
     const Result<DrillScript> script = make_script(context, *estate, options);
     if (!script) return refuse(script.error());
+    if (const auto known = lab::LabGround::check_fault(script->fault, script->region); !known)
+        return refuse(known.error());
     const Result<lab::Lab> lab = lab::Lab::named(std::filesystem::path(estate->lab).filename().string());
     if (!lab) return refuse(lab.error());
     if (const auto status = lab->status(within(10s)); !status)
@@ -282,8 +284,7 @@ std::vector<Command> drill_commands() {
                      "Exit 13 when an "
                      "objective was missed or more was lost than announced, 16 when something was not measured.")
             .argument("PLAN", &StartDrill::plan, "the recovery plan", Completes::plans)
-            .option("fault", "FAULT", &StartDrill::fault,
-                    "what happens to the lost region: region-killed, region-silent")
+            .option("fault", "FAULT", &StartDrill::fault, "what happens: region-killed, region-silent, partition")
             .option("input", "NAME=VALUE", &StartDrill::inputs, "an input of the plan; may be repeated")
             .letter('i')
             .option("type", "TEXT", &StartDrill::type, "kind of drill, for the report")
@@ -292,7 +293,7 @@ std::vector<Command> drill_commands() {
             .flag("no-failback", &StartDrill::no_failback, "stay in the other region")
             .flag("accept-risk", &StartDrill::takes_risks, "the played people also take risks that block a step")
             .example("kedge drill start regional-failover")
-            .example("kedge drill start regional-failover --fault region-silent --json")
+            .example("kedge drill start regional-failover --fault partition --json")
             .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::conflict, ExitCode::refused,
                     ExitCode::objective_missed, ExitCode::unverifiable, ExitCode::interrupted}),
         command("drill list", "List the drills that were run, newest first", list_drills).example("kedge drill list"),

@@ -63,12 +63,43 @@ steps:
     with: {title: neighbours were called}
 )";
 
+// A target that runs hold, and a plan that would change it once two have agreed. Nobody listens at its socket.
+inline std::string door_target(const std::string& directory) {
+    return R"(  door:
+    kind: traffic
+    driver: haproxy
+    armed: true
+    backend: door
+    socket: )" +
+           directory + R"(/no-haproxy.sock
+    sites:
+      east: {servers: [a]}
+)";
+}
+constexpr std::string_view closing_plan = R"(plan: closing
+summary: End every session at the door.
+owner: Ada
+review-by: 2099-01-01
+gate: {approvals: 2, roles: [approver], says: Everybody will be sent away.}
+steps:
+  - id: cut
+    do: traffic.cut-sessions
+    on: door
+    with: {region: east}
+    deadline: 1s
+)";
+
 class OfficeWorld : public CliWorld {
 public:
     OfficeWorld() {
         write("plans/estate.yaml", office_estate(directory));
         write("plans/tell.yaml", tell_plan);
         write("plans/asking.yaml", asking_plan);
+    }
+    // Adds the door and its plan.
+    void add_door() const {
+        write("plans/estate.yaml", office_estate(directory) + door_target(directory));
+        write("plans/closing.yaml", closing_plan);
     }
     // What stands on the board.
     std::string board() const {

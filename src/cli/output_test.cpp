@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "cli/cli_world.h"
+#include "cli/exit_code.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -122,6 +125,50 @@ TEST(Surface, TakesCharactersFromTheLocaleAndTheSizeFromTheWindow) {
     EXPECT_EQ(surface_with({}, true).charset, Charset::ascii);
     EXPECT_EQ(surface_with({}, true).columns, 20u);
     EXPECT_FALSE(surface_with({{"TERM", "dumb"}}, true).interactive);
+}
+
+// Scripts rely on the numbers: a new code may be added, an old one never changes.
+TEST(ExitCodes, KeepTheirNumbersAndEachHasAMeaning) {
+    const std::pair<ExitCode, int> codes[] = {
+        {ExitCode::ok, 0},
+        {ExitCode::failed, 1},
+        {ExitCode::usage, 2},
+        {ExitCode::invalid_input, 3},
+        {ExitCode::not_found, 4},
+        {ExitCode::not_allowed, 5},
+        {ExitCode::conflict, 6},
+        {ExitCode::refused, 7},
+        {ExitCode::waiting, 8},
+        {ExitCode::compensated, 9},
+        {ExitCode::not_compensated, 10},
+        {ExitCode::outcome_unknown, 11},
+        {ExitCode::timed_out, 12},
+        {ExitCode::objective_missed, 13},
+        {ExitCode::unreachable, 14},
+        {ExitCode::negative, 15},
+        {ExitCode::unverifiable, 16},
+        {ExitCode::interrupted, 130},
+    };
+    std::set<std::string_view> meanings;
+    for (const auto& [code, number] : codes) {
+        EXPECT_EQ(static_cast<int>(code), number);
+        EXPECT_TRUE(meanings.insert(meaning(code)).second) << number << " means what another one means";
+        EXPECT_FALSE(meaning(code).empty()) << number;
+    }
+}
+
+TEST(ExitCodes, SayWhatKindOfFaultEndedACommand) {
+    const std::pair<Fault, ExitCode> faults[] = {
+        {Fault::invalid_input, ExitCode::invalid_input},
+        {Fault::not_found, ExitCode::not_found},
+        {Fault::conflict, ExitCode::conflict},
+        {Fault::refused, ExitCode::refused},
+        {Fault::not_allowed, ExitCode::not_allowed},
+        {Fault::unavailable, ExitCode::failed},
+        {Fault::outcome_unknown, ExitCode::outcome_unknown},
+        {Fault::corrupt, ExitCode::negative},
+    };
+    for (const auto& [fault, code] : faults) EXPECT_EQ(exit_code_of(fault), code);
 }
 
 }  // namespace

@@ -46,6 +46,9 @@ ExitCode watch(Context& context, const Watch& options) {
     if (!lock) return refuse({lock.error().fault, "another observer watches: " + lock.error().message});
     const Result<Targets> targets = bind_targets(*estate, *state);
     if (!targets) return refuse(targets.error());
+    if (targets->databases.empty())
+        return refuse({Fault::not_found, fmt::format("estate {} has no database", estate->name),
+                       "name one among its targets, with `kind: database`"});
     Observer observer(observed_databases(*estate, *targets), *targets->samples, keep_samples(*state),
                       context.around().clock);
     context.around().catch_interrupt();
@@ -81,7 +84,7 @@ std::vector<Command> watch_commands() {
                 .option("for", "SPAN", &Watch::duration, "stop after so long")
                 .example("kedge watch")
                 .example("kedge watch --for 30s --json")
-                .exits({ExitCode::conflict, ExitCode::negative})};
+                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::conflict, ExitCode::negative})};
 }
 
 }  // namespace kedge

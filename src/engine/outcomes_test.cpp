@@ -133,6 +133,21 @@ TEST(Takeover, LooksBeforeItRepeats) {
     EXPECT_TRUE(stage.said("it is there"));
 }
 
+TEST(Takeover, CountsNoAttemptThatEndedWithItsController) {
+    Stage stage(plan({step("a")}));
+    constexpr int deaths = 5;  // more than there are attempts
+    stage.thing("a").replies.assign(deaths, Reply{.happens = false, .takes = 1s});
+    for (int i = 1; i <= deaths; ++i) {
+        ASSERT_TRUE(stage.play([&] {
+            return stage.record("a").attempt == i && stage.record("a").state == StepState::running;
+        })) << i;
+        stage.crash();
+    }
+    ASSERT_TRUE(stage.play_to_end());
+    EXPECT_EQ(stage.run().result(), RunResult::succeeded);
+    EXPECT_EQ(stage.record("a").attempt, deaths + 1);
+}
+
 TEST(Takeover, GivesAStepItsWholeDeadlineAgain) {
     Stage stage(plan({step("a", {.action = "check", .deadline = 5s})}));
     stage.play_until("a", StepState::ready);

@@ -246,9 +246,9 @@ Result<void> RunState::fold_step(const Entry& entry) {
             if (step.type != nullptr)
                 for (const Obligation& owed : step.type->owes) pay(owed.name, step.target, step.region);
             break;
+        case StepState::unknown: record.cut_short += *cause == Cause::controller_lost; break;
         case StepState::pending:
         case StepState::failed:
-        case StepState::unknown:
         case StepState::skipped:
         case StepState::cancelled:
         case StepState::compensation_failed: break;

@@ -58,6 +58,7 @@ struct StepRecord {
     std::string says;                // of the last move
     Json evidence = Json::object();  // of the last look that mattered; kept for the steps after it
     int attempt = 0;                 // of the effect: how many intents there were
+    int cut_short = 0;               // attempts that ended with their controller, and say nothing about the target
     bool intended = false;           // an intent of the present attempt is in the journal
     std::optional<Moment> ready_at, started_at, intended_at, ended_at;
     std::size_t completed = 0;  // order of success, from 1; what compensation reverses

@@ -274,7 +274,7 @@ void Engine::decide_unknown(std::size_t step, Moment now, Decision& out) {
             return move(step, StepState::succeeded, Cause::effect_seen, look.says, now, out, look.evidence);
         const bool absent = look.done == Truth::no && now >= *flight.last_contact + late_effect_limit;
         if (absent && bound.type->effect != Effect::at_most_once) {
-            if (record.attempt < bound.attempts)
+            if (record.attempt - record.cut_short < bound.attempts)
                 return move(step, StepState::ready, Cause::effect_absent, look.says, now, out, look.evidence);
             return move(step, StepState::failed, Cause::effect_absent,
                         fmt::format("{} after {} attempts", look.says, record.attempt), now, out, look.evidence);

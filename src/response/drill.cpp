@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <condition_variable>
 #include <set>
-#include <thread>
 
+#include "response/lookout.h"
 #include "runner/runner.h"
 
 namespace kedge {
@@ -20,35 +18,7 @@ constexpr Span baseline_limit = 60s;  // for the load to run smoothly before any
 constexpr std::size_t baseline_writes = 30;
 constexpr Span detection_limit = 60s;
 constexpr Span recovery_watch_limit = 60s;  // for ten unbroken seconds afterwards
-constexpr Span observer_period = 1s;
 constexpr std::size_t call_threads = 8;
-
-// The observer on a thread of its own, one pass a second, until it goes.
-class Watch {
-public:
-    explicit Watch(Observer& observer)
-        : thread_([this, &observer](const std::stop_token& stop) {
-              while (!stop.stop_requested()) {
-                  const auto next = std::chrono::steady_clock::now() + observer_period;
-                  const std::vector<Observation> seen = observer.pass(observer_period - 100ms);
-                  std::unique_lock lock(mutex_);
-                  for (const Observation& observation : seen)
-                      if (observation.writers.size() > 1) second_writers_.insert(observation.trouble);
-                  wake_.wait_until(lock, stop, next, [] { return false; });
-              }
-          }) {}
-
-    std::set<std::string> second_writers() {
-        const std::lock_guard lock(mutex_);
-        return second_writers_;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable_any wake_;
-    std::set<std::string> second_writers_;  // guarded by mutex_
-    std::jthread thread_;                   // last: stopped and joined first
-};
 
 // Nothing of the run is left to be done: if it holds, then for what it owes.
 bool is_settled_throughout(const RunState& state) {
@@ -74,7 +44,7 @@ private:
     Result<void> begin();
     Result<void> carry_out();
     Result<void> wait_for_baseline();
-    Result<void> break_and_detect();
+    Result<void> break_and_detect(const Lookout& lookout);
     Result<bool> run_plan(const Plan& plan, const std::map<std::string, std::string>& inputs, const std::string& why);
     void take_steps(const RunState& state);
     Result<void> wait_for_unbroken_writes();
@@ -143,11 +113,11 @@ Result<void> Drill::begin() {
 }
 
 Result<void> Drill::carry_out() {
-    Watch watch(world_.observer);
+    Lookout lookout(world_.observer);
     TRY(world_.ground.start_load());
     loaded_ = true;
     TRY(wait_for_baseline());
-    TRY(break_and_detect());
+    TRY(break_and_detect(lookout));
 
     recovered_ = TRY(run_plan(script_.recovery, script_.recovery_inputs, "drill: " + record_.fault));
     if (recovered_ && !script_.verification.name.empty()) {
@@ -173,7 +143,7 @@ Result<void> Drill::carry_out() {
             TRY(wait_for_unbroken_writes());
         }
     }
-    for (const std::string& writers : watch.second_writers()) issue("a second writer was seen: " + writers);
+    for (const std::string& writers : lookout.second_writers()) issue("a second writer was seen: " + writers);
     record_.finished = recovered_ && verified_ && (script_.failback.name.empty() || (failed_back_ && normal_));
     return {};
 }
@@ -199,7 +169,9 @@ Result<void> Drill::wait_for_baseline() {
     return {};
 }
 
-Result<void> Drill::break_and_detect() {
+// Users are not the first to notice a partition between the regions, which leaves both of them serving: the observer
+// is.
+Result<void> Drill::break_and_detect(const Lookout& lookout) {
     const std::vector<LoadStream> streams = world_.ground.streams();
     const auto probe =
         std::find_if(streams.begin(), streams.end(), [](const LoadStream& stream) { return stream.detects; });
@@ -210,16 +182,19 @@ Result<void> Drill::break_and_detect() {
     broken_ = true;
     event("Fault injected", record_.fault, record_.fault_at);
     int misses = 0;
-    while (misses < script_.misses_to_declare) {
+    std::optional<std::string> separated;
+    while (misses < script_.misses_to_declare && !(separated = lookout.separated())) {
         if (world_.clock.now() > *record_.fault_at + detection_limit || world_.stop())
-            return Error{Fault::unavailable, "the probe did not notice the fault: is anything lost at all?"};
+            return Error{Fault::unavailable,
+                         "neither the probe nor the observer noticed the fault: is anything lost at all?"};
         for (const Attempt& attempt : TRY(world_.ground.next_attempts(probe->name, 50ms)))
             if (attempt.done > *record_.fault_at && misses < script_.misses_to_declare)
                 misses = attempt.acknowledged ? 0 : misses + 1;
     }
     record_.declared_at = world_.clock.now();
     event("Incident declared",
-          fmt::format("{} misses of the probe in a row, {} after the fault", misses,
+          fmt::format("{}, {} after the fault",
+                      separated.value_or(fmt::format("{} misses of the probe in a row", misses)),
                       readable(*record_.declared_at - *record_.fault_at)),
           record_.declared_at);
     return {};
@@ -258,7 +233,7 @@ Result<bool> Drill::run_plan(const Plan& plan, const std::map<std::string, std::
             break;
         }
         if (!*next) break;
-        TRY(players.play(runner.engine().state(), world_.clock.now()));
+        TRY(players.play(runner.engine().state()));
         const RunState& state = runner.engine().state();
         if (state.phase() == RunPhase::holding && !is_settled_throughout(state)) {
             issue(fmt::format("{} holds: {}", id, state.phase_says()));

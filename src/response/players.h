@@ -21,12 +21,13 @@ public:
     Players(Journal& journal, const Estate& estate, PlayRules rules)
         : journal_(journal), estate_(estate), rules_(rules) {}
 
-    // Asks for whatever `state` waits for and was not asked for yet. Cheap when nothing waits.
-    Result<void> play(const RunState& state, Moment now);
+    // Asks for whatever `state` waits for and was not asked for yet. Cheap when nothing waits. Another controller of
+    // the same run asks the very same.
+    Result<void> play(const RunState& state);
 
 private:
     Result<void> ask(const RunState& state, const std::string& step, const std::string& verb, const std::string& text,
-                     const std::string& digest, const Person& person, Moment now);
+                     const std::string& digest, const Person& person, Moment since);
 
     Journal& journal_;
     const Estate& estate_;

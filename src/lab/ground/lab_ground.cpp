@@ -27,13 +27,18 @@ constexpr std::size_t log_bytes_max = 512u << 20;
 Result<LabFault> fault_at(const std::string& fault, const std::string& region) {
     std::vector<std::string> words = {fault};
     if (!region.empty()) words.push_back(region);
+    // A partition lies between the region and the other one.
+    const std::optional<Site> site = parse_site(region);
+    if (fault == "partition" && site) words.emplace_back(to_string(other_region(*site)));
     return parse_lab_fault(words);
 }
 
 }  // namespace
 
 LabGround::~LabGround() {
-    // The child kills its group when it goes; only then does the follower's read end.
+    // The follower reads from the writer as long as it lives.
+    follower_.request_stop();
+    if (follower_.joinable()) follower_.join();
     writer_.reset();
 }
 
@@ -173,6 +178,11 @@ std::map<std::string, std::optional<Loss>> parse_read_back(const Json& document)
         if (const auto rpo = get_number(stream, "rpo_seconds")) loss->rpo = Span{static_cast<std::int64_t>(*rpo * 1e6)};
     }
     return losses;
+}
+
+Result<void> LabGround::check_fault(const std::string& fault, const std::string& region) {
+    TRY(fault_at(fault, region));
+    return {};
 }
 
 Result<Moment> LabGround::inject(const std::string& fault, const std::string& region) {

@@ -23,6 +23,9 @@ public:
     explicit LabGround(Lab lab) : lab_(std::move(lab)) {}
     ~LabGround() override;
 
+    // invalid_input, with the nearest known word, for a fault that the lab cannot inject on `region`.
+    static Result<void> check_fault(const std::string& fault, const std::string& region);
+
     std::vector<LoadStream> streams() const override;
     Result<void> start_load() override;
     Result<std::vector<Attempt>> next_attempts(const std::string& stream, Span limit) override;
