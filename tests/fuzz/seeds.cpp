@@ -31,7 +31,7 @@ private:
 
 void add_packed(Seeds& seeds) {
     for (const Packing packing : {Packing::gzip, Packing::zlib, Packing::lz4, Packing::zstd})
-        for (const std::string plain : {std::string(), std::string("one row\tof text\n"), std::string(3000, 'a')})
+        for (const std::string& plain : {std::string(), std::string("one row\tof text\n"), std::string(3000, 'a')})
             for (const Checksum checksum : {Checksum::absent, Checksum::present}) {
                 const std::string packed = pack(packing, plain, checksum);
                 seeds.add("unpack", std::string(1, static_cast<char>(packing)) + packed);
@@ -60,7 +60,7 @@ void add_written(Seeds& seeds) {
 
 void add_texts(Seeds& seeds) {
     const std::string end = "\\.\n\n\n";
-    for (const std::string text :
+    for (const std::string& text :
          {"1\tx\n2\t\\N\n" + end, "\n\n" + end, "a\\\\.\n\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x99\x82\n" + end, end,
           std::string("INSERT INTO public.t VALUES (1, 'a''b'),\n\t(2, NULL);\n\n\n")})
         for (const char columns : {0, 1, 2}) seeds.add("dump_text", std::string{columns, 7} + text);
