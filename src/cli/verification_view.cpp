@@ -20,7 +20,7 @@ using verify::sized;
 using verify::Weight;
 
 constexpr std::size_t contents_shown = 12, findings_shown = 10, keys_shown = 3;
-constexpr std::size_t label_width = 10;
+constexpr std::size_t label_width = 12;
 
 Mark mark_of_verdict(Verdict verdict) {
     switch (verdict) {

@@ -56,7 +56,6 @@ public:
 private:
     ExitCode one(const std::string& path) {
         if (effort_.stop) return ExitCode::interrupted;
-        const Moment began = context_.now();
         Result<verify::ExaminedPath> found = examine(path);
         if (effort_.stop) return ExitCode::interrupted;
         if (!found) {
@@ -66,7 +65,7 @@ private:
         }
         ExitCode worst = ExitCode::ok;
         for (const verify::ExaminedBackup& backup : found->backups) {
-            show(backup, found->backups.size() == 1 ? context_.now() - began : Span{});
+            show(backup, found->backups.size() == 1 ? read_took_ : Span{});
             worst = graver(worst, exit_code_of(verdict_of(backup.examination)));
         }
         if (!found->passed_over.empty() && !console_.json())
@@ -81,6 +80,7 @@ private:
             .on_begin = [&](const std::string& what, std::uint64_t bytes) { progress.begin(what, bytes); }};
         verify::ExaminedPath found = TRY(path == "-" ? verify::examine_input(STDIN_FILENO, options, effort_)
                                                      : verify::examine_path(path, options, effort_));
+        read_took_ = context_.now() - options.now;
         if (options_.restore)
             for (verify::ExaminedBackup& backup : found.backups) TRY(restore(backup, progress));
         return found;
@@ -147,6 +147,7 @@ private:
     verify::Effort effort_;
     Json items_ = Json::array();
     std::size_t shown_ = 0;
+    Span read_took_{};  // of the path that was examined last, without a restore
     ExitCode worst_ = ExitCode::ok;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <map>
 
 #include "os/files.h"
@@ -145,7 +146,10 @@ Result<void> restore_dump(const std::string& path, DumpForm form, Examination& e
                        options.stop));
     step("restoring with pg_restore");
     const RunOutput restored =
-        TRY(run(restore_command(postgres, path, form, options.threads), within(restore_limit, options.stop)));
+        TRY(run(restore_command(postgres, std::filesystem::absolute(path), form, options.threads),
+                within(restore_limit, options.stop)));
+    if (restored.err.find("could not open") != std::string::npos)  // says nothing about the dump
+        return Error{Fault::unavailable, first_error(restored.err)};
     if (!restored.exit.ok()) {
         examination.findings.add(
             {Weight::damage,

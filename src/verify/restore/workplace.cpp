@@ -64,7 +64,9 @@ Result<Workplace> Workplace::open(const std::string& place, std::uint64_t bytes_
 Workplace::~Workplace() {
     if (!lock_) return;
     // What cannot be removed now, the next one removes: the lock is free then.
-    if (remove_tree(path_)) lock_->remove();
+    if (!remove_tree(path_)) return;
+    lock_->remove();
+    rmdir(fs::path(path_).parent_path().c_str());  // fails while another works there, which is as it should be
 }
 
 Result<std::size_t> clear_left_workplaces(const std::string& place) {
