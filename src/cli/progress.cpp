@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "os/wait.h"
 #include "verify/figures.h"
@@ -40,7 +41,7 @@ std::string progress_line(const ProgressState& state, const Surface& surface) {
     if (state.bytes_done > 0) tail += fmt::format("  {}/s", verify::sized(static_cast<std::uint64_t>(rate)));
     if (state.bytes_all > state.bytes_done && rate > 0) {
         const double left = static_cast<double>(state.bytes_all - state.bytes_done) / rate;
-        tail += fmt::format("  {} left", left < 60 ? fmt::format("{:.0f} s", left + 0.5)
+        tail += fmt::format("  {} left", left < 60 ? fmt::format("{:.0f} s", std::ceil(left))
                                                    : readable(std::chrono::seconds(static_cast<std::int64_t>(left))));
     }
     const std::size_t used = display_width(tail);
