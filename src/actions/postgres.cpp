@@ -373,6 +373,13 @@ Result<Look> look_rejoin(const Call& call) {
         return absent(Truth::no, site(call) + " runs as a primary: fence it first", std::move(evidence));
     if (look->reachable == Truth::yes)
         return absent(Truth::no, site(call) + " runs as a standby and does not stream yet", std::move(evidence));
+    // The driver took the order and works at it no longer: what went wrong is in its words.
+    if (call.accepted && look->reachable == Truth::no && !look->rejoin)
+        return Look{.done = Truth::no,
+                    .allowed = Truth::no,
+                    .says = look->says,
+                    .evidence = std::move(evidence),
+                    .gave_up = true};
     const bool exported = std::any_of(call.facts.begin(), call.facts.end(), [&](const Fact& fact) {
         return fact.region == call.region && fact.succeeded &&
                (fact.action == "postgres.export-stranded" || fact.action == "postgres.shut-down");

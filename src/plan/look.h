@@ -18,6 +18,7 @@ struct Look {
     std::string says;                // one sentence for the operator, with the figures
     Json evidence = Json::object();  // name -> value; units in the names: lag_seconds, behind_bytes
     std::optional<double> progress;  // 0..1 of long work
+    bool gave_up = false;            // long work that was accepted has ended without its effect
 };
 
 }  // namespace kedge
