@@ -79,6 +79,32 @@ void Controller::turn(std::uint64_t life) {
     if (on_turn) on_turn();
 }
 
+void Controller::stall(Span span) {
+    if (!process_ || stalled_) return;
+    last_state_ = std::make_unique<RunState>(process_->runner.engine().state());
+    stalled_ = std::move(process_);
+    ++life_;
+    store_->lose_sign_of_life(assignment_.options.id);
+    world_.ground.schedule().after(resumed_after.value_or(1s), [this, life_now = life_] {
+        if (life_now == life_ && !process_ && !ended_) resume_or_give_up();
+    });
+    world_.ground.schedule().after(span, [this] {
+        // It wakes and goes on where it was; the journal tells it that the run is another's, and it ends.
+        if (const auto next = stalled_->runner.turn(); next && *next) (void)stalled_->runner.turn();
+        std::shared_ptr<Process> dead = std::move(stalled_);
+        world_.ground.schedule().after(Span{0}, [dead] {});
+    });
+}
+
+void Controller::start_another() {
+    MemoryJournal journal(store_);
+    StartOptions options = assignment_.options;
+    options.id = "r-second";
+    const Result<ControlledRun> second =
+        start_run(journal, assignment_.plan, assignment_.estate, options, "another controller", world_.ground.now());
+    if (second && !second->state.plan().targets.empty() && !ended_) ++second_starts_;
+}
+
 void Controller::die(UnsyncedTail tail) {
     if (!process_) return;
     last_state_ = std::make_unique<RunState>(process_->runner.engine().state());
@@ -88,19 +114,26 @@ void Controller::die(UnsyncedTail tail) {
     std::shared_ptr<Process> dead = std::move(process_);
     world_.ground.schedule().after(Span{0}, [dead] {});
     for (const auto& database : world_.databases) database->stop_rejoins();
-    store_->crash(tail);
-    inbox_ = std::make_unique<MemoryJournal>(store_);
+    crash_journal(tail);
     if (!resumed_after) return;
     world_.ground.schedule().after(*resumed_after, [this, life_now = life_] {
-        if (life_now != life_ || process_ || ended_) return;
-        if (Result<void> again = resume(); !again) {
-            // A crash of the last append may have ended the run: then there is nothing to take up.
-            trouble_ = again.error().message;
-            ended_ = again.error().fault == Fault::refused;
-            if (Result<LoadedRun> run = load_run(*inbox_, assignment_.options.id, assignment_.lab_root); ended_ && run)
-                last_state_ = std::make_unique<RunState>(std::move(run->state));
-        }
+        if (life_now == life_ && !process_ && !ended_) resume_or_give_up();
     });
+}
+
+void Controller::crash_journal(UnsyncedTail tail) {
+    store_->crash(tail);
+    inbox_ = std::make_unique<MemoryJournal>(store_);
+}
+
+void Controller::resume_or_give_up() {
+    const Result<void> again = resume();
+    if (again) return;
+    // A crash at the last append may have ended the run: then there is nothing to take up.
+    trouble_ = again.error().message;
+    ended_ = again.error().fault == Fault::refused;
+    if (Result<LoadedRun> run = load_run(*inbox_, assignment_.options.id, assignment_.lab_root); ended_ && run)
+        last_state_ = std::make_unique<RunState>(std::move(run->state));
 }
 
 }  // namespace kedge::sim

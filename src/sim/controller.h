@@ -33,9 +33,18 @@ public:
     Result<void> start();
     // Dies now. Calls that are out may still arrive; `tail` is what becomes of a write in doubt.
     void die(UnsyncedTail tail = UnsyncedTail::dropped);
+    // The machine of the journal crashes; whoever had it open must open it anew.
+    void crash_journal(UnsyncedTail tail = UnsyncedTail::dropped);
     bool is_alive() const { return process_ != nullptr; }
     // Takes the run up again, as `kedge run resume` does.
     Result<void> resume();
+
+    // The process stops for so long without dying; nobody sees a sign of life, and another takes the run up. When it
+    // wakes it still believes that the run is its own.
+    void stall(Span span);
+    // Somebody starts the same plan a second time. The targets are held: it must be refused.
+    void start_another();
+    int second_starts() const { return second_starts_; }  // that were not refused
 
     MemoryStore& store() { return *store_; }
     // The run as the living controller has it; with none, as the last one had it.
@@ -64,6 +73,7 @@ private:
         VirtualExecutor executor;
         Runner runner;
     };
+    void resume_or_give_up();
     void take(ControlledRun run, std::unique_ptr<MemoryJournal> journal);
     void turn(std::uint64_t life);
     void wake_at(Moment when);
@@ -73,7 +83,9 @@ private:
     std::shared_ptr<MemoryStore> store_ = std::make_shared<MemoryStore>();
     std::unique_ptr<MemoryJournal> inbox_ = std::make_unique<MemoryJournal>(store_);
     std::unique_ptr<Process> process_;
+    std::unique_ptr<Process> stalled_;
     std::unique_ptr<RunState> last_state_;
+    int second_starts_ = 0;
     bool ended_ = false;
     int deaths_ = 0;
     std::uint64_t life_ = 0, answers_ = 0;

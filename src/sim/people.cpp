@@ -44,15 +44,29 @@ void People::see_to(const RunState& state, std::size_t step) {
         return;
     }
     if (random_.chance(habits.wrong)) answer_wrongly(state, step);
+    if (random_.chance(habits.says_no)) return answer(state, step, false);
+    if (record.waits_for == WaitFor::waiver && !habits.takes_risks) return;
+    agree(state, step);
+}
+
+void People::answer(const RunState& state, std::size_t step, bool agree_to_it) {
+    const BoundStep& bound = state.bound(step);
+    if (agree_to_it) return agree(state, step);
+    if (const auto all = others(state, bound.gate ? bound.gate->roles : std::vector<std::string>{}); !all.empty())
+        ask_soon(bound.id, "reject", "not now", state.record(step).digest, *all.front());
+}
+
+void People::mind_the_run() {
+    if (const RunState* state = controller_.state()) mind(*state);
+}
+
+// As many as it takes, each with the word that is asked of them.
+void People::agree(const RunState& state, std::size_t step) {
+    const StepRecord& record = state.record(step);
+    const BoundStep& bound = state.bound(step);
     const Person* requester = assignment_.estate.person(state.header().requester);
     const std::vector<std::string> roles = bound.gate ? bound.gate->roles : std::vector<std::string>{};
-    if (random_.chance(habits.says_no)) {
-        if (const auto all = others(state, roles); !all.empty())
-            ask_soon(bound.id, "reject", "not now", record.digest, *all.front());
-        return;
-    }
     if (record.waits_for == WaitFor::waiver) {
-        if (!habits.takes_risks) return;
         std::size_t needed = waiver_quorum;
         for (const Person* person : others(state, {})) {
             if (needed-- == 0) break;
@@ -122,9 +136,23 @@ void People::ask_soon(const std::string& step, const std::string& verb, const st
     world_.ground.schedule().after(takes + random_.between(0ms, 2s), [this, request] { ask(request); });
 }
 
+void People::ask_of_run(const std::string& verb) {
+    const RunState* state = controller_.state();
+    if (state == nullptr || controller_.has_ended()) return;
+    if (const Person* person = assignment_.estate.person(state->header().requester))
+        ask({.id = fmt::format("q-{}", ++asked_),
+             .run = assignment_.options.id,
+             .step = "",
+             .login = person->login,
+             .verb = verb,
+             .text = "by hand",
+             .digest = ""});
+}
+
 // Puts it into the inbox; nobody may be there to judge it, and a run that has ended takes none.
 void People::ask(Request request) {
     request.time = world_.ground.now();
+    digests_[request.id] = request.digest;
     const Result<void> put = controller_.inbox().ask(request);
     check(put || controller_.has_ended() || put.error().fault == Fault::refused, "an inbox takes any request in time");
 }

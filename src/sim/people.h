@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "sim/controller.h"
 
@@ -27,6 +28,14 @@ public:
     Habits habits;
     // Looks at what the run waits for and sees to it. To be called after every turn of the controller.
     void look();
+    // Answers one question at once, whatever the habits.
+    void answer(const RunState& state, std::size_t step, bool agree);
+    // Comes to a run that holds, now.
+    void mind_the_run();
+    // Somebody who may asks this of the run as a whole.
+    void ask_of_run(const std::string& verb);
+    // The digest that each request carried, by its id.
+    const std::unordered_map<std::string, std::string>& digests() const { return digests_; }
     std::uint64_t requests() const { return asked_; }
     std::uint64_t wrong_answers() const { return wrong_; }
     std::uint64_t repeated() const { return repeated_; }
@@ -36,6 +45,7 @@ public:
 
 private:
     void see_to(const RunState& state, std::size_t step);
+    void agree(const RunState& state, std::size_t step);
     void mind(const RunState& state);
     void ask_soon(const std::string& step, const std::string& verb, const std::string& text, const std::string& digest,
                   const Person& person);
@@ -48,6 +58,7 @@ private:
     const Assignment& assignment_;
     Random random_;
     std::set<std::string> seen_;  // questions that somebody has seen to
+    std::unordered_map<std::string, std::string> digests_;
     std::uint64_t asked_ = 0, wrong_ = 0, repeated_ = 0, absent_ = 0;
 };
 

@@ -53,7 +53,7 @@ std::string name_of(const ShippedUse& use) {
 
 Casting cast(const ShippedUse& use, const std::string& text) {
     static const Estate lab = *parse_estate("lab.yaml", read_source("plans/aragora/lab.yaml"), {.lab_root = lab_root});
-    const std::string path = "plans/aragora/" + use.plan + ".yaml";
+    const std::string path = text.empty() ? "plans/aragora/" + use.plan + ".yaml" : use.plan;
     auto plan = parse_plan(path, text.empty() ? read_source(path) : text);
     EXPECT_TRUE(plan) << plan.mistakes().lines().front();
     auto bound = bind_plan(*plan, use.inputs, lab, catalogue());

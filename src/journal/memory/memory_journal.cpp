@@ -47,6 +47,11 @@ std::uint64_t MemoryStore::appends() const {
     return appends_;
 }
 
+void MemoryStore::heal() {
+    const std::lock_guard lock(mutex_);
+    planted_.clear();
+}
+
 void MemoryStore::crash(UnsyncedTail tail) {
     const std::lock_guard lock(mutex_);
     if (tail == UnsyncedTail::kept && in_doubt_) apply(*in_doubt_);

@@ -31,6 +31,8 @@ class MemoryStore {
 public:
     // Plants `fate` on the `nth` append from now on (1 = the next). Several may wait at once.
     void plant(std::uint64_t nth, AppendFate fate);
+    // Nothing that was planted and has not come yet comes any more.
+    void heal();
     // How many appends have been asked for since the store exists, first entries of runs included.
     std::uint64_t appends() const;
 

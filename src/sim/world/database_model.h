@@ -3,7 +3,7 @@
 // Modelled: streaming to standbys with delay, replay behind reception, timelines, clean and unclean ends, promotion
 // in two moments (asked, opened), fences that kill, rejoin by rewind or base backup, a primary that comes back as
 // one. What streams is worked out when somebody looks, so that replication costs no events.
-// Facts: PostgreSQL 15 as measured (streams, promotion, pg_rewind); see docs/design/0003-simulated-world.md.
+// Facts: PostgreSQL 15 as measured (streams, promotion, pg_rewind); see docs/design/0004-simulated-world.md.
 #pragma once
 
 #include <optional>

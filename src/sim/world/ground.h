@@ -90,6 +90,7 @@ public:
     Ground(std::vector<std::string> regions, std::uint64_t seed);
 
     Schedule& schedule() { return schedule_; }
+    const Schedule& schedule() const { return schedule_; }
     Random& random() { return random_; }
     Moment now() const { return schedule_.now(); }
 

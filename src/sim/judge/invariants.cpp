@@ -1,0 +1,35 @@
+#include "sim/judge/invariant.h"
+
+namespace kedge::sim {
+
+Invariants all_invariants() {
+    Invariants all;
+    for (const auto make : {one_writer,
+                            fence_before_promote,
+                            no_blind_promotion,
+                            loss_is_announced,
+                            stranded_tail_is_kept,
+                            traffic_follows_proof,
+                            no_traffic_to_the_fenced,
+                            failback_needs_catch_up,
+                            intent_first,
+                            legal_transitions,
+                            done_stays_done,
+                            compensation_order,
+                            point_of_no_return,
+                            needs_hold,
+                            no_effect_after_the_end,
+                            retry_limits,
+                            rehearsal_is_dry,
+                            one_advancer,
+                            quorum_first,
+                            approval_binds,
+                            writes_are_released,
+                            people_are_told,
+                            everything_settles,
+                            one_master_in_the_end})
+        all.push_back(make());
+    return all;
+}
+
+}  // namespace kedge::sim

@@ -1,0 +1,304 @@
+// The judges are judged: for each promise something is planted that breaks it, and its judge must find it within a
+// thousand disasters; undisturbed, none of them may say a word.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "sim/judge/invariant.h"
+#include "sim/shipped_plans_for_tests.h"
+#include "sim/trial.h"
+
+namespace kedge::sim {
+namespace {
+
+const ShippedUse failover{"regional-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}}};
+const ShippedUse failback{"regional-failback", {{"from", "us-west-2"}, {"to", "us-east-1"}}};
+const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
+constexpr std::uint64_t seeds_max = 1000;
+
+const Programme& programme_of(const ShippedUse& use) {
+    static std::map<std::string, Programme> made;
+    const auto found = made.find(name_of(use));
+    if (found != made.end()) return found->second;
+    const Casting casting = cast(use);
+    auto programme =
+        make_programme(casting.assignment.plan, casting.assignment.estate, casting.assignment.lab_root, use.inputs);
+    EXPECT_TRUE(programme) << programme.error().message;
+    return made.emplace(name_of(use), std::move(*programme)).first->second;
+}
+
+// Does something in the name of a step, which the journal may know nothing of.
+void act(Disaster& disaster, Span after, const std::string& step, int attempt,
+         const std::function<void(World&)>& deed) {
+    World& world = disaster.world();
+    Controller& controller = disaster.controller();
+    world.ground.schedule().after(after, [&world, &controller, step, attempt, deed] {
+        const auto index = controller.state() == nullptr ? std::nullopt : controller.state()->find(step);
+        if (!index) return;
+        world.ground.begin_call({.step = *index, .attempt = attempt, .epoch = 1});
+        deed(world);
+        (void)world.ground.end_call();
+    });
+}
+Moment far(const World& world) {
+    return world.ground.now() + 1h;
+}
+// Changes the entries that the judges read, not those that the run is made of.
+using Change = std::function<void(Entry&)>;
+auto tampering(Change change) {
+    return [change = std::move(change)](Disaster&, Bench& bench) { bench.tamper = change; };
+}
+void set(Entry& entry, const char* step, const char* key, const char* value) {
+    if (entry.kind == "step" && get_string(entry.body, "step") == step) entry.body[key] = value;
+}
+
+struct Plant {
+    std::string promise, says;
+    ShippedUse use;
+    std::function<void(Disaster&, Bench&)> plant;
+    Mode mode = Mode::live;
+};
+
+// A fence that says it is up and is not.
+class LyingFence final : public Database {
+public:
+    explicit LyingFence(std::unique_ptr<Database> honest) : honest_(std::move(honest)) {}
+    Result<DatabaseLook> look(const std::string& region, Moment deadline) override {
+        return honest_->look(region, deadline);
+    }
+    Result<void> promote(const std::string& region, Moment deadline) override {
+        return honest_->promote(region, deadline);
+    }
+    Result<void> switch_over(const std::string& region, Moment deadline) override {
+        return honest_->switch_over(region, deadline);
+    }
+    Result<void> shut_down(const std::string& region, Moment deadline) override {
+        return honest_->shut_down(region, deadline);
+    }
+    Result<void> start(const std::string& region, Moment deadline) override { return honest_->start(region, deadline); }
+    Result<std::optional<Lsn>> stopped_at(const std::string& region, Moment deadline) override {
+        return honest_->stopped_at(region, deadline);
+    }
+    Result<FenceLook> look_at_fence(const std::string&, Moment) override { return FenceLook{Truth::yes, "so it says"}; }
+    Result<void> raise_fence(const std::string&, Moment) override { return {}; }
+    Result<void> lower_fence(const std::string&, Moment) override { return {}; }
+    Result<Canary> write_canary(const std::string& region, const std::string& key, Moment deadline) override {
+        return honest_->write_canary(region, key, deadline);
+    }
+    Result<Heartbeat> write_heartbeat(const std::string& region, std::int64_t sequence, Moment deadline) override {
+        return honest_->write_heartbeat(region, sequence, deadline);
+    }
+    Result<void> checkpoint(const std::string& region, Moment deadline) override {
+        return honest_->checkpoint(region, deadline);
+    }
+    Result<StrandedTail> export_stranded(const std::string& region, const std::string& primary,
+                                         const std::string& keep_under, Moment deadline) override {
+        return honest_->export_stranded(region, primary, keep_under, deadline);
+    }
+    Result<void> rejoin(const std::string& region, const std::string& primary, RejoinBy by, Moment deadline) override {
+        return honest_->rejoin(region, primary, by, deadline);
+    }
+
+private:
+    std::unique_ptr<Database> honest_;
+};
+
+// A channel that says it delivered and tells nobody.
+class LyingChannel final : public Channel {
+public:
+    explicit LyingChannel(std::unique_ptr<Channel> honest) : honest_(std::move(honest)) {}
+    Result<void> send(const Notice& notice, Moment) override {
+        said_.insert(notice.key);
+        return {};
+    }
+    Result<Truth> delivered(const std::string& key, Moment) override {
+        return said_.contains(key) ? Truth::yes : Truth::no;
+    }
+
+private:
+    std::unique_ptr<Channel> honest_;  // the world looks at it
+    std::set<std::string> said_;
+};
+
+const std::vector<Plant>& plants() {
+    const auto database = [](World& world) -> Database& { return *world.targets.databases.at("aragora-postgres"); };
+    static const std::vector<Plant> all{
+        {"one writer", "a fence lies", failover,
+         [](Disaster& disaster, Bench&) {
+             auto& own = disaster.world().targets.databases.at("aragora-postgres");
+             own = std::make_unique<LyingFence>(std::move(own));
+         }},
+        {"fence before promote", "a promotion out of turn", failover,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "promote", 1,
+                 [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
+         }},
+        {"no blind promotion", "a promotion before anything was judged", failover,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "promote", 1,
+                 [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
+         }},
+        {"loss is announced", "a bound that is told too small", failover, tampering([](Entry& entry) {
+             if (get_string(entry.body, "step") == "loss" && entry.body.contains("evidence"))
+                 entry.body["evidence"]["loss_seconds_max"] = 0.0;
+         })},
+        {"the stranded tail is kept", "a rejoin before the export", failback,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "rejoin", 1, [=](World& world) {
+                 (void)database(world).rejoin("us-east-1", "us-west-2", RejoinBy::rewind, far(world));
+             });
+         }},
+        {"traffic follows proof", "users are sent before the canary", failover,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "promote", 1,
+                 [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
+             act(disaster, 30ms, "shift", 1, [](World& world) {
+                 (void)world.targets.traffic.at("api")->shift({{"us-west-2", 100}}, far(world));
+             });
+         }},
+        {"no traffic to the fenced", "users are sent to the fenced region", failback,
+         [](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "shift-tenth", 1, [](World& world) {
+                 world.part(0, 1);
+                 (void)world.targets.traffic.at("api")->shift({{"us-east-1", 10}}, far(world));
+             });
+         }},
+        {"a planned switch loses nothing", "a promotion while the standby lags", planned,
+         [=](Disaster& disaster, Bench&) {
+             DatabaseModel& model = *disaster.world().databases.front();
+             model.at(1).receiver_off = true;
+             disaster.world().ground.changed();
+             disaster.world().ground.schedule().run_until(disaster.world().ground.now() + 2s);
+             act(disaster, 10ms, "shut-down", 1,
+                 [=](World& world) { (void)database(world).shut_down("us-east-1", far(world)); });
+             act(disaster, 500ms, "promote", 1,
+                 [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
+         }},
+        {"intent first", "an effect that nobody announced", failover,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "canary", 1,
+                 [=](World& world) { (void)database(world).checkpoint("us-west-2", far(world)); });
+         }},
+        {"legal transitions only", "a step that goes from nothing to done", failover,
+         tampering([](Entry& entry) { set(entry, "fence", "cause", "person_says_done"); })},
+        {"done stays done", "a step that is done and begins again", failover, tampering([](Entry& entry) {
+             if (get_string(entry.body, "step") == "one-writer" && get_string(entry.body, "to") == "running")
+                 entry.body["step"] = "fence";
+         })},
+        {"compensation order", "the oldest is taken back first", planned,
+         [](Disaster& disaster, Bench& bench) {
+             // The judges are told that the undo of the newest began for the oldest.
+             disaster.people().habits.minds_the_run = false;
+             Disaster* one = &disaster;
+             disaster.world().ground.schedule().after(1s, [one] { one->people().ask_of_run("cancel"); });
+             bench.tamper = [](Entry& entry) {
+                 if (get_string(entry.body, "cause") == "undo_begins") entry.body["step"] = "settle";
+             };
+         }},
+        {"point of no return", "a step is taken back after the promotion", failover, tampering([](Entry& entry) {
+             if (get_string(entry.body, "step") != "cut" || get_string(entry.body, "to") != "succeeded") return;
+             entry.body["step"] = "shift";
+             entry.body["to"] = "compensating";
+             entry.body["cause"] = "undo_begins";
+         })},
+        {"needs hold", "a step begins before what it needs", failover, tampering([](Entry& entry) {
+             if (get_string(entry.body, "step") == "fence" && get_string(entry.body, "to") == "running")
+                 entry.body["step"] = "shift";
+         })},
+        {"no effect after the end", "an effect after the run has ended", failover,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20s, "canary", 1,
+                 [=](World& world) { (void)database(world).checkpoint("us-west-2", far(world)); });
+         }},
+        {"retry limits", "more attempts than the plan allows", failover,
+         [](Disaster&, Bench& bench) {
+             bench.tamper = [](Entry& entry) {
+                 if (get_bool(entry.body, "intent").value_or(false)) entry.body["step"] = "promote";
+             };
+         }},
+        {"a rehearsal is dry", "an effect during a rehearsal", failover,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "canary", 1,
+                 [=](World& world) { (void)database(world).checkpoint("us-west-2", far(world)); });
+         },
+         Mode::rehearse},
+        {"one advancer", "an entry of a controller that was followed", failover,
+         [](Disaster&, Bench& bench) {
+             bench.tamper = [](Entry& entry) { entry.epoch = entry.position == 8 ? 9 : entry.epoch; };
+         }},
+        {"quorum first", "an approval is forgotten", failover, tampering([](Entry& entry) {
+             if (entry.kind == "request" && get_string(entry.body, "verb") == "approve") entry.body["accepted"] = false;
+         })},
+        {"approval binds", "the requester's own approval is taken", failover, tampering([](Entry& entry) {
+             if (entry.kind == "request" && get_string(entry.body, "verb") == "approve") entry.body["who"] = "tomas";
+         })},
+        {"held writes are released", "a release that reaches nobody", planned,
+         [](Disaster& disaster, Bench&) {
+             World& world = disaster.world();
+             for (const Span at : {10s, 20s, 30s, 40s})
+                 world.ground.schedule().after(
+                     at, [&world] { world.applications.front()->sites()[0].instances[0].writes = Writes::refused; });
+         }},
+        {"people are told", "a notice that says it was sent", failover,
+         [](Disaster& disaster, Bench&) {
+             auto& own = disaster.world().targets.channels.at("incidents");
+             own = std::make_unique<LyingChannel>(std::move(own));
+         }},
+        {"everything settles", "a run that goes on for ever", failover, tampering([](Entry& entry) {
+             if (entry.kind == "run.phase") entry.body["phase"] = "running";
+         })},
+        {"one master in the end", "two masters that nobody turns round", failover,
+         [](Disaster& disaster, Bench&) {
+             World& world = disaster.world();
+             for (const Span at : {20s, 40s, 60s, 80s, 100s, 120s, 140s, 150s})
+                 world.ground.schedule().after(at, [&world] {
+                     for (CacheModel::Node& node : world.caches.front()->nodes()) {
+                         node.master = true;
+                         node.master_since.reset();
+                     }
+                 });
+         }},
+    };
+    return all;
+}
+
+class Judge : public testing::TestWithParam<Plant> {};
+
+TEST_P(Judge, FindsWhatIsPlanted) {
+    const Plant& plant = GetParam();
+    TrialOptions options{.no_faults = true, .mode = plant.mode, .plant = plant.plant};
+    for (std::uint64_t seed = 1; seed <= seeds_max; ++seed) {
+        const Outcome outcome = try_once(programme_of(plant.use), seed, options);
+        if (std::ranges::any_of(outcome.broken, [&](const Broken& one) { return one.invariant == plant.promise; })) {
+            RecordProperty("seeds", static_cast<int>(seed));
+            return;
+        }
+    }
+    FAIL() << plant.says << " was not found by \"" << plant.promise << "\" in " << seeds_max << " disasters";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Judge, testing::ValuesIn(plants()), [](const auto& plant) {
+    std::string name = plant.param.promise;
+    std::ranges::replace_if(
+        name, [](char c) { return std::isalnum(c) == 0; }, '_');
+    return name;
+});
+
+TEST(Judges, EachHasSomethingPlantedForIt) {
+    for (const auto& judge : all_invariants())
+        EXPECT_TRUE(std::ranges::any_of(plants(), [&](const Plant& one) { return one.promise == judge->name(); }))
+            << judge->name();
+}
+
+TEST(Judges, SayNothingWhenNothingIsWrong) {
+    for (const ShippedUse& use : {failover, failback, planned})
+        for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+            const Outcome outcome = try_once(programme_of(use), seed, {.no_faults = true});
+            EXPECT_NE(outcome.came, Came::broken) << outcome.story;
+        }
+}
+
+}  // namespace
+}  // namespace kedge::sim

@@ -1,0 +1,70 @@
+// One disaster with the faults that its seed draws, judged from outside, healed, and judged again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/disaster.h"
+#include "sim/faults.h"
+#include "sim/judge/bench.h"
+
+namespace kedge::sim {
+
+// A plan, ready to be tried any number of times. Does not change.
+struct Programme {
+    Assignment assignment;
+    BoundPlan bound;
+    Span length{};  // of an undisturbed run, measured once
+};
+// Binds the plan and lets it run once, undisturbed. The error says why it cannot be tried at all.
+Result<Programme> make_programme(Plan plan, Estate estate, std::string lab_root,
+                                 std::map<std::string, std::string> inputs);
+
+enum class Came {
+    recovered,  // the plan did what it is for
+    stopped,    // it ended otherwise, or waits for a person; nothing was broken
+    broken,     // a promise was broken
+};
+
+struct StepTime {
+    std::size_t step = 0;
+    Span takes{};
+};
+
+struct Outcome {
+    std::uint64_t seed = 0;
+    Came came{};
+    std::string how;  // the run's result, or what it waits for
+    std::vector<Broken> broken;
+    std::vector<std::size_t> faults;  // drawn, by their place in all_faults()
+    std::vector<std::size_t> fired;
+    std::optional<Loss> loss;
+    std::optional<Span> rto_from_onset, rto_from_declaration;  // of a run that recovered
+    std::optional<Span> outage;                                // the longest that users felt
+    std::int64_t rows_lost = 0, sessions_lost = 0;
+    Span rpo{};                   // age of the oldest acknowledged row that is missing, at the onset
+    std::vector<StepTime> steps;  // of those that succeeded
+    std::uint64_t trace = 0, events = 0;
+    Span lasted{};      // virtual time in all
+    std::string story;  // of a broken one: what happened, line by line
+};
+
+struct TrialOptions {
+    std::optional<std::vector<std::size_t>> only;  // of the faults that the seed draws, these
+    bool no_faults = false;
+    Mode mode = Mode::live;
+    bool tell = false;  // the story, whatever comes
+    // For tests: plants something once everything is set up, before the run starts.
+    std::function<void(Disaster&, Bench&)> plant;
+};
+
+Outcome try_once(const Programme& programme, std::uint64_t seed, const TrialOptions& options = {});
+
+// The fewest of the drawn faults with which the same promise still breaks.
+Outcome shrink(const Programme& programme, const Outcome& broken, const TrialOptions& options = {});
+
+}  // namespace kedge::sim
