@@ -16,6 +16,7 @@ std::vector<Command> run_report_commands();  // run report
 std::vector<Command> drill_commands();       // drill start, list, report
 std::vector<Command> watch_commands();       // watch
 std::vector<Command> plan_commands();        // plan list, show, validate, schema
+std::vector<Command> plan_test_commands();   // plan test, drill tabletop
 std::vector<Command> estate_commands();      // estate show, check, schema
 std::vector<Command> lab_commands();         // lab up, status, break, heal, down
 std::vector<Command> journal_commands();     // journal verify, show, export

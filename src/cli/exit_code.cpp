@@ -21,6 +21,7 @@ std::string_view meaning(ExitCode code) {
         case ExitCode::unreachable: return "the server cannot be reached";
         case ExitCode::negative: return "verification says no";
         case ExitCode::unverifiable: return "verification was not possible: unknown";
+        case ExitCode::promise_broken: return "a simulated disaster broke a promise";
         case ExitCode::interrupted: return "interrupted; the run was not cancelled";
     }
     return {};

@@ -25,6 +25,7 @@ enum class ExitCode : int {
     unreachable = 14,
     negative = 15,
     unverifiable = 16,
+    promise_broken = 17,
     interrupted = 130,
 };
 
