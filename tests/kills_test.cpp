@@ -170,7 +170,7 @@ TEST_F(Kills, LeaveAFailoverAsAnUndisturbedOneDoes) {
     WeightWatch weights;
     const Killed killed = run_with_kills({"run", "start", "regional-failover", "-i", "from=us-east-1", "-i",
                                           "to=us-west-2", "--confirm", "FAILOVER", "--play-people"},
-                                         8);
+                                         5);
     writers.finish();
     weights.finish();
 
