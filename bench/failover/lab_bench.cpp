@@ -66,12 +66,16 @@ Result<void> await_unbroken(LabGround& ground, const std::string& stream, Span s
     const SystemClock clock;
     const Moment deadline = clock.now() + settle_limit;
     Moment broken = clock.now();
+    std::string why = "no write ended";
     while (clock.now() < deadline)
         for (const Attempt& attempt : TRY(ground.next_attempts(stream, 100ms))) {
-            if (!attempt.acknowledged) broken = std::max(broken, attempt.done);
             if (attempt.acknowledged && attempt.done - broken >= span) return {};
+            if (attempt.acknowledged) continue;
+            broken = std::max(broken, attempt.done);
+            why = fmt::format("write {} at {}: {}", attempt.sequence, to_string(attempt.done), attempt.error);
         }
-    return Error{Fault::unavailable, fmt::format("stream {} had no {} of unbroken writes", stream, readable(span))};
+    return Error{Fault::unavailable,
+                 fmt::format("stream {} had no {} of unbroken writes; {}", stream, readable(span), why)};
 }
 
 void add_figures(Json& figures, const std::string& stream, const Json& seen) {

@@ -43,7 +43,8 @@ Row row_of(const Observations& seen, const Figure& figure) {
     row.median = spread.count > 0 ? written(spread.median, figure.unit) : "not measured";
     row.worst = spread.count > 0 ? written(spread.most, figure.unit) : "";
     if (spread.unknown > 0 && spread.count > 0)
-        row.worst = fmt::format("never, in {} of {}", spread.unknown, row.count);
+        row.worst = fmt::format("{}, in {} of {}", figure.unit == Unit::seconds ? "never" : "unknown", spread.unknown,
+                                row.count);
     row.figures = {
         {"subject", figure.subject}, {"figure", figure.key}, {"count", spread.count}, {"unknown", spread.unknown}};
     if (spread.count > 0) {
