@@ -165,7 +165,8 @@ void Database::keep_warm(std::size_t index) {
     {
         const std::lock_guard lock{mutex_};
         std::erase_if(server.idle, [](const auto& connection) { return connection->is_spent(); });
-        if (server.state.role == Role::unknown || server.idle.size() + server.lent >= connections_max || !primary_) return;
+        if (server.state.role == Role::unknown || server.idle.size() + server.lent >= connections_max || !primary_)
+            return;
     }
     auto opened = Connection::open({server.address.conninfo}, now() + connect_limit_);
     if (opened.connection) give_back(index, std::move(opened.connection));
