@@ -6,13 +6,16 @@
 #include <filesystem>
 #include <optional>
 
+#include "verify/base_backup/base_backup.h"
 #include "verify/dump/dump.h"
 #include "verify/files/common_findings.h"
 #include "verify/files/file_source.h"
 #include "verify/files/folder.h"
+#include "verify/files/member_files.h"
 #include "verify/files/recognise.h"
 #include "verify/redis/aof.h"
 #include "verify/redis/rdb.h"
+#include "verify/wal/wal_archive.h"
 
 namespace kedge::verify {
 namespace {
@@ -129,7 +132,9 @@ private:
         }
         begin(path, source->size());
         ExaminedBackup backup;
-        if (what.packing == Packing::none && what.format == Format::custom_dump) {
+        if (what.format == Format::wal_segment) {
+            backup = log_of({file_member(path, source->size(), fs::path(path).filename().string(), effort_)});
+        } else if (what.packing == Packing::none && what.format == Format::custom_dump) {
             backup = {Shape::custom_dump, false, TRY(verify_custom_dump(*source, effort_, options_.limits))};
         } else if (what.packing == Packing::none && what.format == Format::tar_dump) {
             backup = {Shape::tar_dump, false, TRY(verify_tar_dump(*source, effort_, options_.limits))};
@@ -182,7 +187,20 @@ private:
         const auto has = [&](Format format) { return std::ranges::find(formats, format) != formats.end(); };
         if (has(Format::dump_toc)) return dump_directory(folder);
         if (has(Format::aof_manifest)) return aof_directory(folder);
-        for (const Member& member : folder.files) TRY(file(path + "/" + member.path, Alone::among_others));
+        if (TRY(base_backup(folder))) return {};
+        std::vector<Member> log;
+        for (std::size_t i = 0; i < folder.files.size(); ++i) {
+            const Member& member = folder.files[i];
+            const WalFileKind named = parse_wal_file_name(member.path).kind;
+            if (formats[i] == Format::wal_segment || (has(Format::wal_segment) && named != WalFileKind::foreign))
+                log.push_back(member);
+            else
+                TRY(file(path + "/" + member.path, Alone::among_others));
+        }
+        if (!log.empty()) {
+            begin(path, bytes_of(log));
+            keep(log_of(log), path);
+        }
         for (const std::string& name : folder.folders) {
             if (depth == folders_deep_max)
                 found_.passed_over.push_back(path + "/" + name);
@@ -197,6 +215,24 @@ private:
         keep({Shape::directory_dump, false, TRY(verify_directory_dump(folder.files, effort_, options_.limits))},
              folder.path);
         return {};
+    }
+
+    // Whether it was one. No file of a base backup says by its content that it is of one: names do.
+    Result<bool> base_backup(const Folder& folder) {
+        if (std::ranges::none_of(folder.files, [](const Member& file) {
+                return file.path == "PG_VERSION" || file.path.starts_with("base.tar");
+            }))
+            return false;
+        const std::vector<Member> members = TRY(members_below(folder.path, options_.limits.objects_max, effort_));
+        if (!is_base_backup(members)) return false;
+        begin(folder.path, bytes_of(members));
+        keep({Shape::base_backup, false, examine_base_backup(members, options_.limits, effort_).examination},
+             folder.path);
+        return true;
+    }
+
+    ExaminedBackup log_of(const std::vector<Member>& files) {
+        return {Shape::wal_archive, false, examine_wal(files, options_.limits, effort_).examination};
     }
 
     Result<void> aof_directory(const Folder& folder) {

@@ -11,6 +11,7 @@
 
 #include "os/clock.h"
 #include "os/descriptor.h"
+#include "targets/postgres/scratch_cluster.h"
 #include "verify/files/examine.h"
 #include "verify/files/file_source.h"
 #include "verify/redis/rdb_writer_for_tests.h"
@@ -190,6 +191,38 @@ TEST_F(Place, InputThatNeverComesIsLeftWhenTheEffortIsStopped) {
     Effort effort;
     effort.stop = true;
     EXPECT_FALSE(examine_input(reading.get(), {.now = now()}, effort));
+}
+
+// What a real server left: its base backup, and beside it the log that the backup brought, as an archive.
+TEST(Server, LeavesABaseBackupAndAnArchiveThatAreToldApart) {
+    ScratchDirectory directory;
+    const auto server = ScratchServer::initialize(directory, "server");
+    server->start();
+    server->sql("CREATE TABLE t AS SELECT g FROM generate_series(1, 1000) g");
+    const std::string base = directory.path() + "/backups/base";
+    directory.run({"install", "-d", "-m", "700", directory.path() + "/backups", directory.path() + "/archive"});
+    directory.run({std::string(scratch_bin_directory) + "/pg_basebackup", "-D", base, "-d", server->conninfo(), "-c",
+                   "fast", "--no-sync"});
+    std::string segment;
+    for (const auto& entry : fs::directory_iterator(base + "/pg_wal"))
+        if (entry.is_regular_file()) segment = entry.path().filename().string();
+    directory.run({"cp", base + "/pg_wal/" + segment, directory.path() + "/archive/" + segment});
+
+    Effort effort;
+    effort.threads = 2;
+    const ExamineOptions options{.now = now()};
+    const ExaminedPath backups = examine_path(directory.path() + "/backups", options, effort).value();
+    ASSERT_EQ(backups.backups.size(), 1u);
+    EXPECT_EQ(backups.backups[0].shape, Shape::base_backup);
+    EXPECT_EQ(backups.backups[0].examination.rung(), Rung::checksummed);
+    EXPECT_FALSE(backups.backups[0].examination.findings.any(Weight::damage));
+    const ExaminedPath archive = examine_path(directory.path() + "/archive", options, effort).value();
+    ASSERT_EQ(archive.backups.size(), 1u);
+    EXPECT_EQ(archive.backups[0].shape, Shape::wal_archive);
+    EXPECT_FALSE(archive.backups[0].examination.findings.any(Weight::damage));
+    const ExaminedPath alone = examine_path(directory.path() + "/archive/" + segment, options, effort).value();
+    ASSERT_EQ(alone.backups.size(), 1u);
+    EXPECT_EQ(alone.backups[0].shape, Shape::wal_archive);
 }
 
 }  // namespace
