@@ -49,13 +49,14 @@ std::string gzipped(const std::string& text) {
 }
 
 class Place : public testing::Test {
-protected:
+public:
     Place() {
         std::string pattern = (fs::temp_directory_path() / "kedge-verify-XXXXXX").string();
         root = mkdtemp(pattern.data());
     }
     ~Place() override { fs::remove_all(root); }
 
+protected:
     std::string write(const std::string& name, const std::string& bytes) const {
         const fs::path path = fs::path(root) / name;
         fs::create_directories(path.parent_path());
