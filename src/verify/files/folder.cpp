@@ -29,27 +29,6 @@ Member member_at(const std::string& path, std::string name, std::uint64_t bytes)
     return {std::move(name), bytes, [path] { return FileStream::open(path); }};
 }
 
-Result<void> add_tree(Tree& tree, const std::string& path, const std::string& prefix, const std::string& root,
-                      std::size_t entries_max, std::size_t depth_left) {
-    Folder folder = TRY(read_folder(path, root, entries_max));
-    for (Member& file : folder.files) {
-        tree.bytes += file.bytes;
-        file.path = prefix + file.path;
-        tree.files.push_back(std::move(file));
-    }
-    if (tree.files.size() > entries_max)
-        return Error{Fault::refused, fmt::format("{}: more than {} files are not looked into", path, entries_max)};
-    for (const std::string& name : folder.left_out) tree.left_out.push_back(prefix + name);
-    for (const std::string& name : folder.folders) {
-        if (depth_left == 0) {
-            tree.left_out.push_back(prefix + name);
-            continue;
-        }
-        TRY(add_tree(tree, path + "/" + name, prefix + name + "/", root, entries_max, depth_left - 1));
-    }
-    return {};
-}
-
 }  // namespace
 
 Result<Folder> read_folder(const std::string& path, const std::string& root, std::size_t entries_max) {
@@ -83,14 +62,6 @@ Result<Folder> read_folder(const std::string& path, const std::string& root, std
     std::ranges::sort(folder.folders);
     std::ranges::sort(folder.left_out);
     return folder;
-}
-
-Result<Tree> read_tree(const std::string& path, const std::string& root, std::size_t entries_max,
-                       std::size_t depth_max) {
-    Tree tree;
-    TRY(add_tree(tree, path, "", root, entries_max, depth_max));
-    std::ranges::sort(tree.files, {}, &Member::path);
-    return tree;
 }
 
 }  // namespace kedge::verify

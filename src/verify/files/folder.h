@@ -21,14 +21,4 @@ struct Folder {
 // not_found, not_allowed; refused for more than `entries_max` entries.
 Result<Folder> read_folder(const std::string& path, const std::string& root, std::size_t entries_max);
 
-// All files below it, by their path relative to it, in order; directories at most `depth_max` deep. The links of a
-// base backup's tablespaces are followed wherever they lead if `tablespaces` says so.
-struct Tree {
-    std::vector<Member> files;
-    std::uint64_t bytes = 0;
-    std::vector<std::string> left_out;
-};
-Result<Tree> read_tree(const std::string& path, const std::string& root, std::size_t entries_max,
-                       std::size_t depth_max);
-
 }  // namespace kedge::verify
