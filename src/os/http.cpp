@@ -173,15 +173,17 @@ Result<HttpResponse> HttpConnection::request(const HttpRequest& request, const U
     Url url = origin_;
     url.target = request.target;
     const std::string where = request.method + " " + to_string(url);
-    auto composed = TRY(compose(request, origin_).within(where));
+    const auto composed = TRY(compose(request, origin_).within(where));
     if (transport_ && transport_->is_spent()) transport_.reset();
-    if (!transport_) transport_ = TRY(connect_transport(transport_to(origin_, options_), until).within(where));
+    const bool was_kept = transport_.has_value();
+    if (!was_kept) transport_ = TRY(connect_transport(transport_to(origin_, options_), until).within(where));
 
-    BeastStream<Transport> stream{*transport_, until};
-    boost::system::error_code code;
-    http::write(stream, composed, code);
-    auto answer =
-        stream.failure ? Result<Answer>{*stream.failure} : read_answer(stream, composed.method() == http::verb::head);
+    auto answer = exchange(*transport_, composed, until);
+    // The server may close a kept connection in the very moment in which the request is on its way.
+    if (!answer && was_kept && may_repeat(request) && answer.error().fault == Fault::unavailable) {
+        transport_ = TRY(connect_transport(transport_to(origin_, options_), until).within(where));
+        answer = exchange(*transport_, composed, until);
+    }
     if (!answer || !answer->can_go_on) transport_.reset();
     if (answer) return std::move(answer->response);
     Error error = std::move(answer).error().within(where);

@@ -84,7 +84,9 @@ public:
     // Does not connect yet. `origin` is scheme://host[:port]; its path, if any, is dropped.
     static Result<HttpConnection> to(std::string_view origin, HttpOptions options = {});
 
-    // Connects if need be. After any error the connection is closed and the next request opens another.
+    // Connects if need be. A request that may be repeated is sent once more, on a new connection, when a kept
+    // one is lost before its answer (RFC 9112, 9.3.1). After any error the connection is closed and the next
+    // request opens another.
     Result<HttpResponse> request(const HttpRequest& request, const Until& until);
     bool is_open() const { return transport_.has_value(); }
     void close() { transport_.reset(); }

@@ -183,6 +183,22 @@ TEST(HttpConnection, IsKeptAndOpenedAgainWhenTheServerClosedIt) {
     EXPECT_EQ(bodies, "0101");
 }
 
+// The server takes the second request and drops the connection: nobody knows what became of it.
+TEST(HttpConnection, RepeatsOnlyWhatMayBeRepeatedWhenAKeptConnectionIsLost) {
+    const auto once = [](Stream& stream) {
+        read_request(stream);
+        (void)stream.write_all("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1", within(5s));
+        read_request(stream);
+    };
+    Peer peer{once, 3};
+    auto connection = HttpConnection::to(peer.url()).value();
+    ASSERT_TRUE(connection.request({.target = "/"}, within(30s)));
+    const auto repeated = connection.request({.target = "/"}, within(30s));
+    ASSERT_TRUE(repeated) << repeated.error().message;
+    EXPECT_EQ(connection.request({.method = "POST", .target = "/"}, within(30s)).error().fault, Fault::outcome_unknown);
+    EXPECT_TRUE(connection.request({.target = "/"}, within(30s)));
+}
+
 // A self-signed certificate for 127.0.0.1 and openssl's test server on it.
 class TlsPeer {
 public:
