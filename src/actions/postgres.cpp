@@ -207,7 +207,8 @@ Result<Look> look_caught_up(const Call& call) {
     for (const Fact& fact : call.facts)
         if (fact.step == call.text("after") && fact.succeeded)
             if (const auto at = parse_lsn(get_string(fact.evidence, "stopped_at").value_or(""))) required = *at;
-    if (!required) return unclear(fmt::format("step {} left no position to reach", call.text("after")));
+    if (!required)
+        return condition(Truth::no, fmt::format("step {} has left no position to reach", call.text("after")));
     return looking_at(call, call.region, [&](Database&, const DatabaseLook& look) -> Look {
         const std::optional<Lsn> has = held(look);
         Json evidence = facts_of(look);

@@ -140,6 +140,9 @@ Result<Look> look_fail_over(const Call& call) {
                              std::move(evidence));
         if (look.reachable != Truth::yes) return unclear(look.says, std::move(evidence));
         if (call.accepted) return absent(Truth::no, "the Sentinels fail over", std::move(evidence));
+        // They do it by themselves when the master stays away, and refuse a second order meanwhile.
+        if (opinion.calm < opinion.answered)
+            return unclear("the Sentinels fail over by themselves, or are busy", std::move(evidence));
         if (opinion.quorate == 0)
             return absent(Truth::no, "no Sentinel that answers has a quorum", std::move(evidence));
         return absent(Truth::yes, fmt::format("a replica; {} of {} Sentinels answer", opinion.answered, opinion.asked),

@@ -183,6 +183,8 @@ std::optional<std::string> change_line(const RunState& state, const Entry& entry
         const bool accepted = get_bool(entry.body, "accepted").value_or(false);
         change = fmt::format("{} {} by {} {}", text("step").empty() ? "run" : text("step"), text("verb"),
                              text("who").empty() ? "nobody known" : text("who"), accepted ? "accepted" : "refused");
+    } else if (entry.kind == events::step_waits) {
+        change = text("step") + " goes on waiting";
     } else if (entry.kind == events::step_moved) {
         const std::optional<std::size_t> step = state.find(text("step"));
         const std::string to = text("to"), cause = text("cause");

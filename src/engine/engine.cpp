@@ -21,6 +21,10 @@ using namespace std::chrono_literals;
 constexpr Span first_pause = 15ms;
 constexpr Span longest_pause = 500ms;
 
+// What keeps a step waiting is told after a second, and again when it reads otherwise, each time after twice the time:
+// a step of an hour adds a dozen lines to the journal.
+constexpr Span first_tell_pause = 1s;
+
 constexpr Span longer(Span pause) {
     return std::min(pause + pause / 4, longest_pause);
 }
@@ -49,7 +53,7 @@ void Engine::schedule_all(Moment at) {
 Result<void> Engine::recorded(const Entry& entry) {
     TRY(state_.fold(entry));
     if (entry.kind == events::run_phase) schedule_all(entry.time);
-    if (entry.kind == events::request_judged)
+    if (entry.kind == events::request_judged || entry.kind == events::step_waits)
         if (const auto step = state_.find(get_string(entry.body, "step").value_or(""))) schedule(*step, entry.time);
     if (entry.kind != events::step_moved) return {};
 
@@ -153,9 +157,23 @@ void Engine::move(std::size_t step, StepState to, Cause cause, std::string says,
                                        now));
 }
 
+void Engine::tell_what_it_waits_for(std::size_t step, Moment now, Decision& out) {
+    Flight& flight = flights_[step];
+    if (!flight.tell_at) {
+        flight.tell_pause = first_tell_pause;
+        flight.tell_at = now + flight.tell_pause;
+    }
+    if (now < *flight.tell_at || flight.said.empty() || flight.said == flight.told) return;
+    flight.told = flight.said;
+    flight.tell_pause *= 2;
+    flight.tell_at = now + flight.tell_pause;
+    out.record.push_back(events::waits(state_.bound(step).id, flight.said, now));
+}
+
 void Engine::order_look(std::size_t step, Moment now, Decision& out, bool undo) {
     const Flight& flight = flights_[step];
     if (flight.out != 0) return;
+    tell_what_it_waits_for(step, now, out);
     if (now < flight.next_look) return schedule(step, flight.next_look);
     const ActionType* type = undo ? state_.undo_of(step) : state_.bound(step).type;
     out.calls.push_back({.step = step,

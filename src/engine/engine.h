@@ -77,7 +77,9 @@ private:
         std::optional<Moment> steady_since, last_yes;
         Moment next_look{};
         Span pause{};  // until the look after the next
-        std::string said;
+        std::string said, told;
+        std::optional<Moment> tell_at;  // when the journal is told what keeps the step waiting
+        Span tell_pause{};
         Json seen = Json::object();  // evidence of the newest look
         Truth saw_done = Truth::unknown;
         Json learned = Json::object();  // by the effect, when it was accepted
@@ -128,6 +130,7 @@ private:
 
     void move(std::size_t step, StepState to, Cause cause, std::string says, Moment now, Decision& out,
               std::optional<Json> evidence = {}, bool intent = false);
+    void tell_what_it_waits_for(std::size_t step, Moment now, Decision& out);
     void order_look(std::size_t step, Moment now, Decision& out, bool undo = false);
     void order_apply(std::size_t step, Moment now, Decision& out, bool undo = false);
     bool expected(const CallOrder& order, Moment now);

@@ -18,6 +18,10 @@ Draft moved(const StepMove& move, Moment now) {
     return {std::string(step_moved), std::move(body), now};
 }
 
+Draft waits(std::string_view step, std::string_view says, Moment now) {
+    return {std::string(step_waits), Json{{"step", step}, {"says", says}}, now};
+}
+
 Draft claimed(std::string_view controller, Moment now) {
     return {std::string(run_claimed), Json{{"controller", controller}}, now};
 }

@@ -13,6 +13,7 @@ inline constexpr std::string_view run_started = "run.started";  // RunHeader
 inline constexpr std::string_view run_claimed = "run.claimed";  // {controller}
 inline constexpr std::string_view run_phase = "run.phase";      // {phase, says, result?, cancelling?}
 inline constexpr std::string_view step_moved = "step";          // StepMove
+inline constexpr std::string_view step_waits = "step.waits";    // {step, says}
 inline constexpr std::string_view request_judged = "request";   // {id, step, who, verb, accepted, says, ...}
 
 // One move of one step. Written by the engine, read back by RunState::fold.
@@ -28,6 +29,8 @@ struct StepMove {
 };
 
 Draft moved(const StepMove& move, Moment now);
+// What keeps the step from going on, for those who look into the journal meanwhile. It moves nothing.
+Draft waits(std::string_view step, std::string_view says, Moment now);
 Draft claimed(std::string_view controller, Moment now);
 Draft phase(RunPhase to, std::string_view says, Moment now, std::optional<RunResult> result = {},
             bool cancelling = false);

@@ -46,7 +46,7 @@ TEST_P(EveryRepeatable, FailsWhenNoTryIsLeft) {
                                 {.fault = Fault::unavailable, .happens = false}};
     ASSERT_TRUE(stage.play_to_end());
     EXPECT_EQ(stage.record("a").attempt, 2);
-    EXPECT_TRUE(stage.said("after 2 attempts"));
+    EXPECT_TRUE(stage.said("after 2 attempts; the last ended with: ")) << "and why";
 }
 
 TEST_P(EveryRepeatable, HoldsTheRunWhileNobodyCanLook) {

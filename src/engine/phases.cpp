@@ -60,7 +60,8 @@ void Engine::decide_compensation(Moment now, Decision& out) {
             const bool tried = record.attempt > 0;  // part of the effect may be there: it is taken back like a failure
             if (record.state == StepState::pending ||
                 (!tried && (record.state == StepState::ready || record.state == StepState::waiting))) {
-                move(i, StepState::cancelled, Cause::cancelled, "", now, out);
+                move(i, StepState::cancelled, Cause::cancelled, record.state == StepState::ready ? record.says : "",
+                     now, out);
             } else if (record.state == StepState::ready) {
                 move(i, StepState::running, Cause::refused, "", now, out);
                 move(i, StepState::failed, Cause::refused, "the run turned back before it was tried again", now, out);

@@ -257,8 +257,6 @@ TEST(Cost, OfAStepIsTheSameInALongPlan) {
         const Cost few = cost_of(shape(100)), many = cost_of(shape(10'000));
         EXPECT_LE(many.entries, few.entries * 1.1);
         EXPECT_LE(many.decisions, few.decisions * 1.1);
-        // The times vary with the machine's other work; what is quadratic would be a hundred times as much.
-        EXPECT_LE(many.microseconds, few.microseconds * 20);
         std::printf("%.1f decisions, %.1f entries, %.0f us a step; of 100: %.0f us\n", many.decisions, many.entries,
                     many.microseconds, few.microseconds);
     }

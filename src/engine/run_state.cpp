@@ -182,6 +182,12 @@ Result<void> RunState::fold(const Entry& entry) {
         started_at_ = entry.time;
     } else if (entry.kind == events::step_moved) {
         TRY(fold_step(entry));
+    } else if (entry.kind == events::step_waits) {
+        const std::optional<std::size_t> step = find(get_string(entry.body, "step").value_or(""));
+        if (!step || is_settled(records_[*step].state)) return unexplained(entry, "it names no step that could wait");
+        // Why the contact was lost must not be lost.
+        if (records_[*step].state != StepState::unknown)
+            records_[*step].says = get_string(entry.body, "says").value_or("");
     } else if (entry.kind == events::request_judged) {
         TRY(fold_request(entry));
     } else if (entry.kind == events::run_phase) {

@@ -55,7 +55,7 @@ struct Grant {
 struct StepRecord {
     StepState state = StepState::pending;
     Cause cause = Cause::needs_met;
-    std::string says;                // of the last move
+    std::string says;                // of the last move, or what it waited for since
     Json evidence = Json::object();  // of the last look that mattered; kept for the steps after it
     int attempt = 0;                 // of the effect: how many intents there were
     int cut_short = 0;               // attempts that ended with their controller, and say nothing about the target

@@ -279,7 +279,9 @@ void Engine::decide_unknown(std::size_t step, Moment now, Decision& out) {
             if (record.attempt - record.cut_short < bound.attempts)
                 return move(step, StepState::ready, Cause::effect_absent, look.says, now, out, look.evidence);
             return move(step, StepState::failed, Cause::effect_absent,
-                        fmt::format("{} after {} attempts", look.says, record.attempt), now, out, look.evidence);
+                        fmt::format("{} after {} attempts{}", look.says, record.attempt,
+                                    record.says.empty() ? "" : "; the last ended with: " + record.says),
+                        now, out, look.evidence);
         }
     }
     order_look(step, now, out);

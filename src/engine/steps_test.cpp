@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/events.h"
 #include "engine/stage.h"
 
 namespace kedge {
@@ -11,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace stage;
 using testing::ElementsAre;
+using testing::IsEmpty;
 
 TEST(Steps, RunInTheOrderOfTheirNeeds) {
     Stage stage(plan({step("c", {.needs = {"b"}}), step("b", {.needs = {"a"}}), step("a")}));
@@ -85,6 +87,36 @@ TEST(Steps, FailWhenTheirTargetIsSilentForTheWholeDeadline) {
     stage.thing("a").silent = true;
     ASSERT_TRUE(stage.play_to_end());
     EXPECT_TRUE(stage.said("it is silent"));
+}
+
+std::vector<std::string> waits_told(const Stage& stage) {
+    std::vector<std::string> told;
+    for (const Entry& entry : stage.journal())
+        if (entry.kind == events::step_waits) told.push_back(get_string(entry.body, "says").value_or(""));
+    return told;
+}
+
+TEST(Steps, TellTheJournalOnceWhatKeepsThemWaiting) {
+    Stage stage(plan({step("a", {.action = "check", .deadline = 10min})}));
+    stage.wait(800ms);
+    EXPECT_THAT(waits_told(stage), IsEmpty()) << "a short wait is no news";
+    stage.wait(1min);
+    EXPECT_THAT(waits_told(stage), ElementsAre("it is not there"));
+    EXPECT_EQ(stage.record("a").says, "it is not there");
+    stage.ask("rahel", "cancel", "");
+    ASSERT_TRUE(stage.play_to_end());
+    EXPECT_EQ(stage.record("a").state, StepState::cancelled);
+    EXPECT_EQ(stage.record("a").says, "it is not there") << "for the report";
+}
+
+TEST(Steps, TellEverySeldomerWhatKeepsThemWaitingWhenItReadsOtherwise) {
+    Stage stage(plan({step("a", {.action = "check", .deadline = 10min})}));
+    for (int second = 0; second < 300; ++second) {
+        stage.thing("a").silent = second % 2 == 1;
+        stage.wait(1s);
+    }
+    EXPECT_GE(waits_told(stage).size(), 4u);
+    EXPECT_LE(waits_told(stage).size(), 9u);
 }
 
 TEST(Steps, LookOftenAtFirstAndSeldomLater) {

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -185,7 +186,16 @@ void ScratchServer::kill() {
 }
 
 void ScratchServer::freeze() const {
-    for (const pid_t pid : processes()) ::kill(pid, SIGSTOP);
+    // The postmaster comes first; what it forked while the others were listed is found in the next round.
+    std::set<pid_t> frozen;
+    for (bool is_new = true; is_new;) {
+        is_new = false;
+        for (const pid_t pid : processes())
+            if (frozen.insert(pid).second) {
+                ::kill(pid, SIGSTOP);
+                is_new = true;
+            }
+    }
 }
 
 void ScratchServer::thaw() const {
