@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +10,9 @@
 #include "base/json.h"
 #include "cli/finding.h"
 #include "lab/observe.h"
+#include "os/clock.h"
 #include "os/files.h"
+#include "targets/files/file_samples.h"
 #include "targets/haproxy/haproxy_traffic.h"
 
 namespace kedge::lab {
@@ -77,6 +80,13 @@ RunOutput LabWorld::tell_lab(const Arguments& words) const {
     arguments.insert(arguments.end(), words.begin(), words.end());
     const Result<RunOutput> output = run(arguments, kedge::within(120s));
     return output ? *output : RunOutput{.exit = {.code = 99}, .out = {}, .err = output.error().message};
+}
+
+bool LabWorld::is_observed() const {
+    const auto sample = FileSamples(state_ + "/samples").latest("aragora-postgres");
+    if (!sample || !*sample || !(*sample)->acknowledged || SystemClock().now() - (*sample)->at > 3s) return false;
+    return std::ranges::count_if((*sample)->sites, [](const auto& site) { return site.second.heartbeat.has_value(); }) >
+           1;
 }
 
 Result<LoadedRun> LabWorld::load(const RunId& id) const {

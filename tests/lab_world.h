@@ -36,6 +36,8 @@ public:
     // `kedge-lab` with these words.
     RunOutput tell_lab(const Arguments& words) const;
 
+    // Whether the observer has seen a heartbeat on the primary and on the standby, not long ago.
+    bool is_observed() const;
     // What the journal says of the run now.
     Result<LoadedRun> load(const RunId& id) const;
     // The runs that there are, oldest first.
@@ -94,7 +96,8 @@ class WeightWatch {
 public:
     WeightWatch();
     void finish();
-    // The weights in the order in which they were there: "100/0" (east/west), without repetition.
+    // The weights in the order in which they were there: "100/0" (east/west), without repetition. Each server has a
+    // weight of its own, so while a share is being set others between it and the one before may be seen.
     const std::vector<std::string>& seen() const { return seen_; }
 
 private:

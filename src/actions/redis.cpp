@@ -71,8 +71,10 @@ Result<Look> look_ready(const Call& call) {
         evidence["sentinels_answering"] = opinion.answered;
         evidence["sentinels_quorate"] = opinion.quorate;
         if (opinion.answered * 2 <= opinion.asked)
-            return condition(Truth::no, fmt::format("only {} of {} Sentinels answer", opinion.answered, opinion.asked),
-                             evidence);
+            return condition(
+                Truth::no,
+                fmt::format("only {} of {} Sentinels answer: too few for a quorum", opinion.answered, opinion.asked),
+                evidence);
         if (opinion.quorate < opinion.answered)
             return condition(
                 Truth::no,

@@ -195,7 +195,8 @@ std::optional<std::string> change_line(const RunState& state, const Entry& entry
         if (to == "running") change += fmt::format(" attempt={}", record.attempt);
         if (record.ended_at == entry.time && (to == "succeeded" || to == "failed"))
             if (const auto took = time_taken(record, entry.time)) change += fmt::format(" ({})", readable(*took));
-        if (to == "waiting") change += fmt::format(" {}", still_needed(state, *step));
+        if (to == "waiting")
+            if (const std::string needed = still_needed(state, *step); !needed.empty()) change += " " + needed;
     } else {
         return std::nullopt;
     }

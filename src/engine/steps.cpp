@@ -214,7 +214,8 @@ void Engine::decide_waiting(std::size_t step, Moment now, Decision& out) {
     if (!quorum(step)) return schedule(step, expires);
     std::vector<std::string> names;
     for (const Grant& grant : record.grants) names.push_back(grant.who + (grant.played ? " (played)" : ""));
-    move(step, StepState::ready, Cause::granted, fmt::format("by {}", fmt::join(names, ", ")), now, out);
+    move(step, StepState::ready, Cause::granted,
+         names.empty() ? "confirmed with the request" : fmt::format("by {}", fmt::join(names, ", ")), now, out);
 }
 
 void Engine::decide_running(std::size_t step, Moment now, Decision& out) {

@@ -62,10 +62,11 @@ std::vector<Metric> metrics(const DrillRecord& record) {
     if (kept && kept->acknowledged > 0)
         rows.push_back(
             {"Data Integrity", "100%",
-             fmt::format("{:.4f}% ({} of {} acknowledged writes lost without having been announced as at risk)",
+             fmt::format("{:.4f}% ({} of {} acknowledged writes lost without having been announced as at risk{})",
                          100.0 * static_cast<double>(kept->acknowledged - kept->unannounced) /
                              static_cast<double>(kept->acknowledged),
-                         kept->unannounced, kept->acknowledged),
+                         kept->unannounced, kept->acknowledged,
+                         kept->announced == 0 ? "" : fmt::format("; {} lost that were", kept->announced)),
              kept->unannounced == 0});
     else
         rows.push_back({"Data Integrity", "100%", std::string(not_measured), std::nullopt});
@@ -91,8 +92,12 @@ std::string store_line(const StoreOutcome& store) {
     if (!store.loss)
         return fmt::format("| {} | {} | {} | {} | {} | {} |\n", store.name, store.tier, outage, not_measured,
                            not_measured, not_measured);
+    const std::int64_t late = store.loss->acknowledged_after_fault;
     const std::string lost =
-        store.loss->rows == 0 ? "0" : fmt::format("{} ({})", store.loss->rows, readable(store.loss->missing));
+        store.loss->rows == 0
+            ? "0"
+            : fmt::format("{} ({}{})", store.loss->rows, readable(store.loss->missing),
+                          late == 0 ? "" : fmt::format("; {} acknowledged after the fault by the side cut off", late));
     const std::string announced = store.announced_by.empty()
                                       ? "nothing announced"
                                       : fmt::format("up to {} ({})", readable(store.announced), store.announced_by);
@@ -112,10 +117,10 @@ std::optional<Integrity> integrity(const DrillRecord& record) {
         if (!store.loss) return std::nullopt;
         all.acknowledged += store.loss->acknowledged;
         if (store.loss->rows == 0) continue;
-        // Announced is what was acknowledged at most `announced` before the fault; without that moment, nothing is.
-        const bool within =
-            store.loss->rpo && *store.loss->rpo <= store.announced && store.loss->acknowledged_after_fault == 0;
-        if (!within) all.unannounced += store.loss->rows;
+        // What is announced is a span of time. The loss has one, too, which counts what a side that was cut off
+        // went on to acknowledge after the fault; without it nothing is known to be within.
+        const bool within = store.loss->rpo && *store.loss->rpo <= store.announced;
+        (within ? all.announced : all.unannounced) += store.loss->rows;
     }
     if (record.stores.empty()) return std::nullopt;
     return all;
@@ -292,6 +297,7 @@ Json to_json(const DrillRecord& record) {
         if (store.loss) {
             one["acknowledged"] = store.loss->acknowledged;
             one["lost"] = store.loss->rows;
+            one["acknowledged_after_fault"] = store.loss->acknowledged_after_fault;
             one["rpo_seconds"] = span(store.loss->rpo);
         }
         return one;

@@ -81,9 +81,10 @@ DrillResult judge(const DrillRecord& record);
 // What follows from the record without anybody's opinion.
 std::vector<DrillAction> action_items(const DrillRecord& record);
 std::vector<std::string> recommendations(const DrillRecord& record);
-// Acknowledged rows that are missing and were not announced as at risk, and how many were acknowledged.
+// How many writes were acknowledged, and how many of those are missing: announced as at risk before the risk was
+// taken, or not. Unknown if a store was not read back.
 struct Integrity {
-    std::int64_t acknowledged = 0, unannounced = 0;
+    std::int64_t acknowledged = 0, announced = 0, unannounced = 0;
 };
 std::optional<Integrity> integrity(const DrillRecord& record);
 
