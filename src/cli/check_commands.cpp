@@ -10,13 +10,21 @@
 #include "cli/finding.h"
 #include "cli/looks.h"
 #include "cli/past_runs.h"
-#include "cli/preview.h"
 #include "cli/table.h"
 #include "cli/wiring.h"
 #include "plan/bind.h"
+#include "plan/standing.h"
 
 namespace kedge {
 namespace {
+
+// How much a step means.
+enum class Weight { reads, changes, irreversible, people };
+Weight weight_of(const BoundStep& step) {
+    if (step.type == nullptr) return Weight::people;
+    if (step.type->effect == Effect::none) return Weight::reads;
+    return step.type->undo.empty() || step.type->point_of_no_return ? Weight::irreversible : Weight::changes;
+}
 
 using namespace std::chrono_literals;
 

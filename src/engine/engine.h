@@ -15,6 +15,7 @@
 
 #include "engine/run_state.h"
 #include "plan/look.h"
+#include "plan/standing.h"
 
 namespace kedge {
 
@@ -141,6 +142,7 @@ private:
     RunState state_;
     Council council_;
     std::vector<Flight> flights_;
+    std::vector<Standing> standings_;                  // of a rehearsal, once it looked
     std::set<std::pair<Moment, std::size_t>> agenda_;  // when which step is looked into next
     std::uint64_t serial_ = 0;
     std::vector<Request> requests_;

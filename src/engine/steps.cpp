@@ -76,8 +76,14 @@ void Engine::decide_ready(std::size_t step, Moment now, Decision& out) {
     if (flight.look) {
         const Look look = std::move(*flight.look);
         flight.look.reset();
-        if (state_.header().mode == Mode::rehearse)
-            return move(step, StepState::skipped, Cause::rehearsal, look.says, now, out, look.evidence);
+        if (state_.header().mode == Mode::rehearse) {
+            if (standings_.empty()) standings_ = standings(state_.plan());
+            // A rehearsal does not say that all is well of what it could not see, or saw that it is not.
+            if (verdict(bound, standings_[step], look) == Truth::yes)
+                return move(step, StepState::skipped, Cause::rehearsal, look.says, now, out, look.evidence);
+            if (now < *flight.since + bound.deadline) return order_look(step, now, out);
+            return blocked(step, now, out);
+        }
         const std::size_t before = out.record.size();
         bound.kind == StepKind::check ? judge_check(step, look, now, out) : judge_act(step, look, now, out);
         if (out.record.size() != before) return;
@@ -145,7 +151,8 @@ void Engine::blocked(std::size_t step, Moment now, Decision& out) {
     const BoundStep& bound = state_.bound(step);
     const Flight& flight = flights_[step];
     const std::string says = flight.said.empty() ? "nothing could be seen of it in time" : flight.said;
-    if (bound.if_blocked == IfBlocked::ask && !bound.type->danger.empty() && !waiver_stands(step, now))
+    const bool can_ask = bound.if_blocked == IfBlocked::ask && state_.header().mode != Mode::rehearse;
+    if (can_ask && !bound.type->danger.empty() && !waiver_stands(step, now))
         return open_wait(step, WaitFor::waiver, fmt::format("{}. {}", says, bound.type->danger), now, out);
     move(step, StepState::running, Cause::refused, "", now, out);
     move(step, StepState::failed, Cause::refused, says, now, out, flight.seen);

@@ -152,6 +152,23 @@ TEST(Steps, OfARehearsalOnlyLook) {
     EXPECT_TRUE(stage.run().obligations().empty());
 }
 
+TEST(Steps, OfARehearsalAreNotWellWhenNothingCouldBeSeen) {
+    Stage silent(plan({step("a", {.action = "check", .deadline = 3s}), step("b", {.needs = {"a"}})}),
+                 {.mode = Mode::rehearse});
+    silent.thing("a").silent = true;
+    ASSERT_TRUE(silent.play_to_end());
+    EXPECT_NE(silent.run().result(), RunResult::succeeded);
+    EXPECT_EQ(silent.state_of("a"), StepState::failed);
+    EXPECT_TRUE(silent.said("it is silent"));
+
+    Stage late(plan({step("a", {.action = "check", .deadline = 10s, .if_blocked = IfBlocked::ask})}),
+               {.mode = Mode::rehearse});
+    late.wait(3s);
+    late.thing("a").there = true;
+    ASSERT_TRUE(late.play_to_end());
+    EXPECT_EQ(late.run().result(), RunResult::succeeded) << "what comes within the deadline is well";
+}
+
 TEST(SteadyCheck, HoldsForTheWholeTime) {
     Stage stage(plan({step("soak", {.action = "check", .deadline = 10s, .steady = 60s})}));
     stage.thing("soak").there = true;

@@ -1,14 +1,8 @@
-#include "cli/preview.h"
+#include "plan/standing.h"
 
 #include <algorithm>
 
 namespace kedge {
-
-Weight weight_of(const BoundStep& step) {
-    if (step.type == nullptr) return Weight::people;
-    if (step.type->effect == Effect::none) return Weight::reads;
-    return step.type->undo.empty() || step.type->point_of_no_return ? Weight::irreversible : Weight::changes;
-}
 
 std::vector<Standing> standings(const BoundPlan& plan) {
     std::vector<Standing> all(plan.steps.size(), Standing::now);
