@@ -10,7 +10,7 @@
 //     "redis_follows": "250ms",               how often the Sentinels are asked (stores/cache.h); may be absent
 //     "streams": [
 //       {"name": "probe",    "kind": "http",     "interval": "100ms", "deadline": "250ms"},
-//       {"name": "counter",  "kind": "http",     "interval": "20ms",  "deadline": "1s"},
+//       {"name": "counter",  "kind": "http",     "interval": "20ms",  "deadline": "2500ms"},
 //       {"name": "postgres", "kind": "postgres", "interval": "20ms",  "deadline": "300ms"},
 //       {"name": "redis",    "kind": "redis",    "interval": "20ms",  "deadline": "300ms"}]
 //   }

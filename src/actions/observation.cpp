@@ -23,6 +23,23 @@ Result<std::optional<double>> single(Metrics& metrics, const std::string& expres
     return std::optional{samples.front().value};
 }
 
+// Clocks of two machines differ by less; what is dated later than that says nothing about how new it is.
+constexpr Span clocks_differ_at_most = 1s;
+
+// Whether the newest `what` of the region is new enough.
+Look judge_age(const Call& call, const char* what, Moment newest, Json evidence) {
+    const Span age = call.now - newest;
+    evidence["age_seconds"] = seconds(age);
+    if (age < -clocks_differ_at_most)
+        return unclear(fmt::format("newest {} from {} is dated {} in the future: compare the clocks", what,
+                                   call.text("region"), readable(-age)),
+                       std::move(evidence));
+    return condition(
+        truth(age <= call.span("max-age")),
+        fmt::format("newest {} from {} is {} old", what, call.text("region"), readable(std::max(age, Span{0}))),
+        std::move(evidence));
+}
+
 Result<Look> look_metrics_fresh(const Call& call) {
     const Result<std::vector<MetricSample>> samples =
         TRY(call.metrics())->query(in_region(call.text("expression"), call.text("region")), call.deadline);
@@ -31,10 +48,7 @@ Result<Look> look_metrics_fresh(const Call& call) {
     Moment newest{};
     for (const MetricSample& sample : *samples)
         newest = std::max(newest, Moment{std::chrono::microseconds{static_cast<std::int64_t>(sample.value * 1e6)}});
-    const Span age = call.now - newest;
-    return condition(truth(age <= call.span("max-age")),
-                     fmt::format("newest sample from {} is {} old", call.text("region"), readable(age)),
-                     {{"age_seconds", seconds(age)}, {"series", samples->size()}});
+    return judge_age(call, "sample", newest, {{"series", samples->size()}});
 }
 
 Result<Look> look_no_worse(const Call& call) {
@@ -70,10 +84,7 @@ Result<Look> look_logs_fresh(const Call& call) {
     const Result<std::vector<LogLine>> lines = TRY(call.logs())->newest(call.text("region"), 1, call.deadline);
     if (!lines) return unclear(lines.error().message);
     if (lines->empty()) return condition(Truth::no, "no line from " + call.text("region") + " was collected");
-    const Span age = call.now - lines->front().time;
-    return condition(truth(age <= call.span("max-age")),
-                     fmt::format("newest line from {} is {} old", call.text("region"), readable(age)),
-                     {{"age_seconds", seconds(age)}});
+    return judge_age(call, "line", lines->front().time, Json::object());
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ Result<void> LabGround::configure() const {
         {"sentinels", sentinels},
         {"master", redis_master_name},
         {"streams",
-         Json::array({stream("probe", "http", "100ms", "250ms"), stream("counter", "http", "20ms", "1s"),
+         Json::array({stream("probe", "http", "100ms", "250ms"), stream("counter", "http", "20ms", "2500ms"),
                       stream("postgres", "postgres", "20ms", "300ms"), stream("redis", "redis", "20ms", "300ms")})}};
     TRY(make_directories(directory()));
     TRY(write_file_atomically(configuration(), dump_pretty(config) + "\n"));
