@@ -8,6 +8,7 @@
 namespace kedge {
 
 std::vector<Action> postgres_actions();
+std::vector<Action> postgres_role_actions();  // fence, promote, rejoin
 std::vector<Action> redis_actions();
 std::vector<Action> application_actions();
 std::vector<Action> traffic_actions();
