@@ -142,7 +142,8 @@ TEST(RunStart, RefusesATargetThatAnotherRunHolds) {
         EXPECT_THAT(second.errors, HasSubstr("→")) << "what to do";
     }
     EXPECT_EQ(newest(world), id) << "no second run was begun";
-    EXPECT_EQ(world.run("run start closing --mode rehearse").code, 0) << "it holds nothing and only looks";
+    EXPECT_EQ(world.run("run start closing --mode rehearse").code, 7) << "it holds nothing, and sees no server";
+    EXPECT_NE(newest(world), id) << "a run of its own";
     // Somebody is told beside it: channels are not held.
     EXPECT_EQ(world.run("run start tell -i what=rain").code, 0);
 }
