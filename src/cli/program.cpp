@@ -14,7 +14,8 @@
 namespace kedge {
 namespace {
 
-constexpr std::array known_variables = {"KEDGE_STATE", "KEDGE_ESTATE", "KEDGE_PLANS", "KEDGE_NO_INPUT"};
+constexpr std::array known_variables = {"KEDGE_STATE", "KEDGE_ESTATE", "KEDGE_PLANS", "KEDGE_NO_INPUT",
+                                        "KEDGE_ERASURE_LEDGER"};
 
 // A mistyped setting that is silently ignored is found out at the worst moment.
 void warn_of_unknown_variables(Context& context) {
@@ -54,10 +55,10 @@ ExitCode run_line(const std::vector<Command>& commands, CommandLine& line, Conte
 
 std::vector<Command> all_commands() {
     std::vector<Command> all;
-    for (auto* group :
-         {status_commands, check_commands, run_start_commands, run_list_commands, run_decide_commands,
-          run_report_commands, plan_commands, plan_test_commands, estate_commands, drill_commands, watch_commands,
-          lab_commands, journal_commands, verify_commands, backup_commands, doctor_commands, about_commands}) {
+    for (auto* group : {status_commands, check_commands, run_start_commands, run_list_commands, run_decide_commands,
+                        run_report_commands, plan_commands, plan_test_commands, estate_commands, drill_commands,
+                        watch_commands, lab_commands, journal_commands, verify_commands, backup_commands,
+                        erasure_commands, doctor_commands, about_commands}) {
         std::vector<Command> commands = group();
         all.insert(all.end(), std::make_move_iterator(commands.begin()), std::make_move_iterator(commands.end()));
     }
