@@ -35,7 +35,7 @@ std::string link_target(const std::string& path) {
 std::string marker_of(const std::string& folder) {
     const Result<std::string> environment = read_file(folder + "/environ", 1u << 20);
     if (!environment) return {};
-    const std::string wanted = std::string(marker_name) + "=";
+    const std::string wanted = fmt::format("{}=", marker_name);
     for (std::size_t at = 0; at < environment->size();) {
         const std::size_t end = std::min(environment->find('\0', at), environment->size());
         const std::string_view entry(environment->data() + at, end - at);
