@@ -90,6 +90,10 @@ const Service* Estate::service(std::string_view wanted) const {
     return named(services, wanted);
 }
 
+const BackupPolicy* Estate::backup(std::string_view wanted) const {
+    return named(backups, wanted);
+}
+
 const Person* Estate::person(std::string_view wanted) const {
     return named(people, wanted);
 }

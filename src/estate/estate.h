@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "estate/backup_policy.h"
 
 namespace kedge {
 
@@ -112,6 +113,7 @@ struct Estate {
     std::vector<Tier> tiers;  // strictest first
     std::vector<Service> services;
     std::vector<Target> targets;
+    std::vector<BackupPolicy> backups;
     std::vector<Person> people;
     std::vector<Dashboard> dashboards;
     std::vector<Contact> contacts;
@@ -124,6 +126,7 @@ struct Estate {
     const Tier* tier(std::string_view name) const;
     const Target* target(std::string_view name) const;
     const Service* service(std::string_view name) const;
+    const BackupPolicy* backup(std::string_view name) const;
     const Person* person(std::string_view name) const;
     const Person* person_by_login(std::string_view login) const;
 };

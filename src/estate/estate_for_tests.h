@@ -61,6 +61,7 @@ targets:
     sites: {east: {servers: [a]}, west: {servers: [b]}}
   chat: {kind: channel, driver: file, path: /tmp/chat}
   figures: {kind: metrics, driver: prometheus, url: "http://p"}
+  vault: {kind: store, driver: file, path: /vault}
 )";
 
 }  // namespace kedge

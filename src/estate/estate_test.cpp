@@ -290,6 +290,68 @@ TEST(Achievable, ProvesNothingFromNothing) {
     }
 }
 
+const std::string policies_for_tests = R"(backups:
+  nightly:
+    kind: dump
+    of: db
+    in: vault
+    below: dumps
+    max-age: 25h
+    prove: checksummed
+    keep: {at-least: 7, for: 14d}
+    tables:
+      public.orders: {rows-at-least: 10, near-production: 0.05}
+      public.notes: {}
+  images: {kind: base-backup, of: db, in: vault, below: base, log: wal, max-age: 8d}
+  wal: {kind: log, of: db, in: vault, below: wal, max-age: 5m}
+  sessions: {kind: snapshot, of: cache, in: vault, below: rdb, max-age: 1h, keys-at-least: 3}
+  away: {kind: copy, of: nightly, in: vault, below: copies, max-age: 30h}
+)";
+
+TEST(BackupPolicies, AreReadWhole) {
+    const auto estate = parse_estate("e.yaml", estate_for_tests + policies_for_tests);
+    ASSERT_TRUE(estate) << estate.mistakes().lines().front();
+    ASSERT_EQ(estate->backups.size(), 5u);
+    const BackupPolicy& nightly = *estate->backup("nightly");
+    EXPECT_EQ(nightly.kind, BackupKind::dump);
+    EXPECT_EQ(nightly.max_age, std::chrono::hours(25));
+    EXPECT_EQ(nightly.prove, ProofAsked::checksummed);
+    EXPECT_EQ(nightly.keep_at_least, 7);
+    EXPECT_EQ(nightly.keep_for, std::chrono::hours(14 * 24));
+    ASSERT_EQ(nightly.tables.size(), 2u);
+    EXPECT_EQ(nightly.tables[0].rows_at_least, 10);
+    EXPECT_EQ(nightly.tables[0].near_production, 0.05);
+    EXPECT_EQ(nightly.tables[1].rows_at_least, 1);
+    EXPECT_FALSE(nightly.tables[1].near_production);
+    EXPECT_EQ(estate->backup("images")->log, "wal");
+    EXPECT_EQ(estate->backup("images")->prove, ProofAsked::restored);
+    EXPECT_EQ(estate->backup("images")->keep_at_least, 0) << "without `keep` nothing is removed";
+    EXPECT_EQ(estate->backup("sessions")->keys_at_least, 3);
+    EXPECT_EQ(estate->backup("away")->of, "nightly");
+}
+
+TEST(BackupPolicies, AreRefusedWhereTheyCannotBeKept) {
+    const auto mistake = [](const std::string& what, const std::string& instead) {
+        std::string text = estate_for_tests + policies_for_tests;
+        text.replace(text.find(what), what.size(), instead);
+        const auto estate = parse_estate("e.yaml", text);
+        return estate ? std::string("accepted") : estate.mistakes().lines().front();
+    };
+    const auto says = [](const std::string& text, const std::string& part) {
+        return text.find(part) != std::string::npos ? testing::AssertionSuccess() : testing::AssertionFailure() << text;
+    };
+    EXPECT_TRUE(says(mistake("of: db\n    in: vault", "of: cache\n    in: vault"), "no database `cache`"));
+    EXPECT_TRUE(says(mistake("of: cache, in: vault", "of: db, in: vault"), "no cache `db`"));
+    EXPECT_TRUE(says(mistake("in: vault, below: base", "in: chat, below: base"), "no store `chat`"));
+    EXPECT_TRUE(says(mistake("log: wal", "log: nightly"), "no backup policy `nightly`"));
+    EXPECT_TRUE(says(mistake("of: nightly", "of: away"), "no backup policy `away`"));
+    EXPECT_TRUE(says(mistake("below: dumps", "below: ../dumps"), "outside of the store"));
+    EXPECT_TRUE(says(mistake("public.notes", "notes"), "`public.notes`"));
+    EXPECT_TRUE(says(mistake("0.05", "5"), "between 0 and 1"));
+    EXPECT_TRUE(says(mistake("max-age: 8d", "max-age: 8"), "span"));
+    EXPECT_TRUE(says(mistake("max-age: 5m", "max-age: 5m, tables: {}"), "tables"));
+}
+
 // With UPDATE_FORMATS=1 in the environment they are written anew.
 void expect_same_as_file(const std::string& path, const std::string& generated) {
     if (std::getenv("UPDATE_FORMATS") != nullptr) std::ofstream{KEDGE_SOURCE_DIR "/" + path} << generated;

@@ -57,6 +57,7 @@ public:
             estate_.inputs[name] = filled_in(value.get<std::string>(), below("/inputs", name));
         read_services();
         read_targets();
+        read_backups();
         check_references();
         return std::move(estate_);
     }
@@ -126,6 +127,43 @@ private:
             }
             estate_.targets.push_back(std::move(target));
         }
+    }
+
+    void read_backups() {
+        for (const auto& [name, written] : get(json_, "backups").items()) {
+            const Settings settings{written};
+            const Settings keep = settings.section("keep");
+            BackupPolicy policy{.name = name,
+                                .kind = kind_of_backup(text_of(written, "kind")),
+                                .says = text_of(written, "says"),
+                                .of = text_of(written, "of"),
+                                .in = text_of(written, "in"),
+                                .below = text_of(written, "below"),
+                                .log = text_of(written, "log"),
+                                .max_age = span_of(written, "max-age"),
+                                .read_again = span_of(written, "read-again"),
+                                .keys_at_least = settings.integer("keys-at-least").value_or(0),
+                                .keep_at_least = keep.integer("at-least").value_or(0),
+                                .keep_for = keep.span("for").value_or(Span{}),
+                                .line = places_.key(below("/backups", name)).line};
+            const std::string prove = text_of(written, "prove");
+            policy.prove = prove == "decoded"       ? ProofAsked::decoded
+                           : prove == "checksummed" ? ProofAsked::checksummed
+                                                    : ProofAsked::restored;
+            if (text_of(written, "layout") == "directory") policy.layout = DumpLayout::directory;
+            for (const auto& [table, held] : get(written, "tables").items())
+                policy.tables.push_back(
+                    {table, get_integer(held, "rows-at-least").value_or(0), get_number(held, "near-production")});
+            estate_.backups.push_back(std::move(policy));
+        }
+    }
+
+    static BackupKind kind_of_backup(std::string_view word) {
+        for (const BackupKind kind :
+             {BackupKind::dump, BackupKind::base_backup, BackupKind::log, BackupKind::snapshot, BackupKind::copy})
+            if (to_string(kind) == word) return kind;
+        check(false, "the shape allows only kinds that there are");
+        return {};
     }
 
     // Puts the lab's directory where `${lab}` stands, and looks at every text on the way.
@@ -218,7 +256,56 @@ private:
                 check_region(site.region, places_.key(below(below(pointer, "sites"), site.region)));
             check_sentinels(target, pointer);
         }
+        for (const BackupPolicy& policy : estate_.backups) check_backup(policy, below("/backups", policy.name));
         check_cycles();
+    }
+
+    void check_backup(const BackupPolicy& policy, const std::string& pointer) {
+        check_is(policy.in, TargetKind::store, below(pointer, "in"));
+        if (policy.kind == BackupKind::copy)
+            check_is_backup(policy.of, std::nullopt, below(pointer, "of"));
+        else
+            check_is(policy.of, policy.kind == BackupKind::snapshot ? TargetKind::cache : TargetKind::database,
+                     below(pointer, "of"));
+        if (!policy.log.empty()) check_is_backup(policy.log, BackupKind::log, below(pointer, "log"));
+        const std::string_view path = policy.below;
+        if (path.starts_with('/') || path.starts_with("../") || path == ".." ||
+            path.find("/../") != std::string_view::npos || path.ends_with("/.."))
+            mistakes_.add(places_.value(below(pointer, "below")), "the directory lies outside of the store",
+                          "name it relative to the store: `postgresql/daily`");
+        for (const TablePolicy& table : policy.tables) {
+            const std::string here = below(below(pointer, "tables"), table.name);
+            if (table.name.find('.') == std::string::npos)
+                mistakes_.add(places_.key(here), "a table is named with its schema",
+                              fmt::format("`public.{}`", table.name));
+            if (table.near_production && (*table.near_production < 0 || *table.near_production > 1))
+                mistakes_.add(places_.value(below(here, "near-production")), "a fraction lies between 0 and 1",
+                              "`0.05` allows five of a hundred rows more or fewer");
+        }
+    }
+
+    void check_is(const std::string& name, TargetKind kind, const std::string& pointer) {
+        const Target* target = estate_.target(name);
+        if (target != nullptr && target->kind == kind) return;
+        std::vector<std::string> known;
+        for (const Target& other : estate_.targets)
+            if (other.kind == kind) known.push_back(other.name);
+        mistakes_.add(places_.value(pointer), fmt::format("there is no {} `{}`", to_string(kind), name),
+                      suggestion(name, known));
+    }
+
+    // `kind`: nothing = any but a copy.
+    void check_is_backup(const std::string& name, std::optional<BackupKind> kind, const std::string& pointer) {
+        const auto fits = [&](const BackupPolicy& policy) {
+            return kind ? policy.kind == *kind : policy.kind != BackupKind::copy;
+        };
+        const BackupPolicy* policy = estate_.backup(name);
+        if (policy != nullptr && fits(*policy)) return;
+        std::vector<std::string> known;
+        for (const BackupPolicy& other : estate_.backups)
+            if (fits(other)) known.push_back(other.name);
+        mistakes_.add(places_.value(pointer), fmt::format("there is no backup policy `{}` that could stand here", name),
+                      suggestion(name, known));
     }
 
     void check_tier(const std::string& tier, const std::string& pointer) {
@@ -331,7 +418,8 @@ Shape estate_shape() {
          optional("inputs", shape::map(shape::text()),
                   "inputs of plans, by name, where a run gives none: what differs from estate to estate"),
          optional("services", shape::map(service), "what the business names: no driver, it stands on targets"),
-         required("targets", shape::map(target_shape()), "what steps act on, by name")});
+         required("targets", shape::map(target_shape()), "what steps act on, by name"),
+         optional("backups", shape::map(backup_policy_shape()), "what is promised of backups, by the policy's name")});
 }
 
 Parsed<Estate> parse_estate(const std::string& path, std::string_view text, const EstateOptions& options) {
