@@ -12,6 +12,7 @@
 #include "verify/files/file_source.h"
 #include "verify/files/folder.h"
 #include "verify/files/member_files.h"
+#include "verify/files/own_manifest.h"
 #include "verify/files/recognise.h"
 #include "verify/redis/aof.h"
 #include "verify/redis/rdb.h"
@@ -87,7 +88,7 @@ public:
         if (fs::is_directory(root, failed)) {
             TRY(directory(path, root, 0));
             if (found_.backups.empty())
-                keep({Shape::unknown, false, unrecognised_folder(path, found_.passed_over.size())}, path);
+                TRY(keep({Shape::unknown, false, unrecognised_folder(path, found_.passed_over.size())}, path));
         } else {
             TRY(file(path, Alone::yes));
         }
@@ -102,7 +103,7 @@ public:
         SourceStream first(source);
         const Recognised what = TRY(recognise(first, options_.limits));
         RejoinedStream whole(front, stream);
-        keep(TRY(from_stream(whole, what, front, input_name)), input_name);
+        TRY(keep(TRY(from_stream(whole, what, front, input_name)), input_name));
         return std::move(found_);
     }
 
@@ -113,11 +114,14 @@ private:
         if (options_.on_begin) options_.on_begin(path, bytes);
     }
 
-    void keep(ExaminedBackup backup, const std::string& path) {
+    Result<void> keep(ExaminedBackup backup, const std::string& path) {
         backup.examination.path = path;
         backup.examination.facts["format"] = std::string(name_of(backup.shape));
         find_future(backup.examination, options_.now);
+        if (path != input_name && has_own_manifest(path))
+            TRY(hold_against_own_manifest(path, backup.examination, options_.limits, effort_));
         found_.backups.push_back(std::move(backup));
+        return {};
     }
 
     Result<void> file(const std::string& path, Alone alone) {
@@ -143,8 +147,7 @@ private:
             backup = TRY(from_stream(stream, what, front, path));
         }
         TRY(find_changes(backup.examination, *source));
-        keep(std::move(backup), path);
-        return {};
+        return keep(std::move(backup), path);
     }
 
     Result<ExaminedBackup> from_stream(ByteStream& stream, const Recognised& what, Bytes front,
@@ -191,6 +194,7 @@ private:
         std::vector<Member> log;
         for (std::size_t i = 0; i < folder.files.size(); ++i) {
             const Member& member = folder.files[i];
+            if (is_companion(folder, member.path)) continue;
             const WalFileKind named = parse_wal_file_name(member.path).kind;
             if (formats[i] == Format::wal_segment || (has(Format::wal_segment) && named != WalFileKind::foreign))
                 log.push_back(member);
@@ -199,7 +203,7 @@ private:
         }
         if (!log.empty()) {
             begin(path, bytes_of(log));
-            keep(log_of(log), path);
+            TRY(keep(log_of(log), path));
         }
         for (const std::string& name : folder.folders) {
             if (depth == folders_deep_max)
@@ -212,9 +216,8 @@ private:
 
     Result<void> dump_directory(const Folder& folder) {
         begin(folder.path, bytes_of(folder.files));
-        keep({Shape::directory_dump, false, TRY(verify_directory_dump(folder.files, effort_, options_.limits))},
-             folder.path);
-        return {};
+        return keep({Shape::directory_dump, false, TRY(verify_directory_dump(folder.files, effort_, options_.limits))},
+                    folder.path);
     }
 
     // Whether it was one. No file of a base backup says by its content that it is of one: names do.
@@ -226,8 +229,8 @@ private:
         const std::vector<Member> members = TRY(members_below(folder.path, options_.limits.objects_max, effort_));
         if (!is_base_backup(members)) return false;
         begin(folder.path, bytes_of(members));
-        keep({Shape::base_backup, false, examine_base_backup(members, options_.limits, effort_).examination},
-             folder.path);
+        TRY(keep({Shape::base_backup, false, examine_base_backup(members, options_.limits, effort_).examination},
+                 folder.path));
         return true;
     }
 
@@ -237,8 +240,8 @@ private:
 
     Result<void> aof_directory(const Folder& folder) {
         begin(folder.path, bytes_of(folder.files));
-        keep({Shape::aof_directory, false, TRY(examine_aof_directory(folder.files, redis_, effort_))}, folder.path);
-        return {};
+        return keep({Shape::aof_directory, false, TRY(examine_aof_directory(folder.files, redis_, effort_))},
+                    folder.path);
     }
 
     static std::uint64_t bytes_of(const std::vector<Member>& files) {

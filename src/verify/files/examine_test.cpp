@@ -14,6 +14,7 @@
 #include "targets/postgres/scratch_cluster.h"
 #include "verify/files/examine.h"
 #include "verify/files/file_source.h"
+#include "verify/files/own_manifest.h"
 #include "verify/redis/rdb_writer_for_tests.h"
 
 namespace kedge::verify {
@@ -124,6 +125,35 @@ TEST_F(Place, FolderWithoutAnyBackupIsDoubt) {
     write("x/notes.txt", "nothing");
     EXPECT_THAT(codes(one(root)), ElementsAre("unrecognised"));
     EXPECT_THAT(codes(one(root + "/x")), ElementsAre("unrecognised"));
+}
+
+// A backup with Kedge's manifest beside it is held against it, and what belongs to it is no backup of its own.
+TEST_F(Place, BackupIsHeldAgainstTheManifestBesideIt) {
+    const std::string path = write("a.rdb", snapshot());
+    write("a.rdb.globals.sql", "CREATE ROLE x;");
+    Effort effort;
+    const auto members = manifested_members(path, {}, effort);
+    ASSERT_TRUE(members);
+    const std::string text = manifest_text({.kind = "snapshot", .of = "r", .files = *digest_blocks(*members, effort)});
+    write("a.rdb.kedge-manifest", text);
+    write("a.rdb.kedge-manifest.sha256", manifest_digest_text(text, "a.rdb.kedge-manifest"));
+
+    const ExaminedPath sound = examine(root);
+    ASSERT_EQ(sound.backups.size(), 1u);
+    EXPECT_THAT(sound.passed_over, IsEmpty());
+    EXPECT_THAT(sound.backups[0].examination.findings.kept(), IsEmpty());
+    EXPECT_THAT(sound.backups[0].examination.proofs.back().says, testing::HasSubstr("2 blocks in 2 files"));
+
+    write("a.rdb.globals.sql", "CREATE ROLE y;");
+    const ExaminedPath damaged = examine(path);
+    ASSERT_EQ(damaged.backups[0].examination.findings.kept().size(), 1u);
+    EXPECT_EQ(damaged.backups[0].examination.findings.kept()[0].code, "manifest-block");
+
+    fs::remove(root + "/a.rdb.kedge-manifest.sha256");
+    EXPECT_TRUE(examine(path).backups[0].examination.findings.any(Weight::damage));
+    // Without the backup its manifest is a file like any other.
+    fs::remove(path);
+    EXPECT_THAT(examine(root).passed_over, testing::Contains(EndsWith("a.rdb.kedge-manifest")));
 }
 
 TEST_F(Place, LinksOutOfTheFolderAreNotFollowed) {
