@@ -2,48 +2,24 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
-#include <map>
 
 #include "os/files.h"
 #include "verify/figures.h"
 #include "verify/restore/own_postgres.h"
 #include "verify/restore/restore.h"
+#include "verify/restore/restored_rows.h"
 
 namespace kedge::verify {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Span restore_limit = std::chrono::hours(24), count_limit = std::chrono::hours(6);
+constexpr Span restore_limit = std::chrono::hours(24);
 constexpr const char* database = "restored";
 
 // Rows and indexes take more than the dump that they come from, packed as it may be.
 constexpr std::uint64_t growth = 8;
-
-// What is counted is every ordinary table that no extension brought along, by its name as people write it.
-constexpr const char* count_queries =
-    "SELECT format('SELECT %L, count(*) FROM ONLY %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname) "
-    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-    "WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 \\gexec\n";
-
-using Counts = std::map<std::string, std::uint64_t>;
-
-Counts parse_counts(const std::string& text) {
-    Counts counts;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        const std::string line = text.substr(at, end - at);
-        at = end + 1;
-        const std::size_t tab = line.rfind('\t');
-        std::uint64_t rows = 0;
-        if (tab == std::string::npos) continue;
-        std::from_chars(line.data() + tab + 1, line.data() + line.size(), rows);
-        counts[line.substr(0, tab)] = rows;
-    }
-    return counts;
-}
 
 // The names in a table of contents may be quoted where the catalogue's are not.
 std::string unquoted(const std::string& name) {
@@ -53,7 +29,7 @@ std::string unquoted(const std::string& name) {
 }
 
 // True if every table of the dump has as many rows as were counted in it.
-bool compare(const Counts& counts, Examination& examination) {
+bool compare(const TableRows& counts, Examination& examination) {
     std::uint64_t rows = 0, tables = 0;
     bool all_fit = true;
     const auto damaged = [&](const std::string& table, std::string says) {
@@ -75,33 +51,6 @@ bool compare(const Counts& counts, Examination& examination) {
     if (all_fit) examination.facts["restored_rows"] = rows;
     examination.facts["restored_tables"] = tables;
     return all_fit;
-}
-
-Result<void> check_indexes(const OwnPostgres& postgres, Examination& examination, const RestoreOptions& options) {
-    const std::string program = postgres.program("pg_amcheck");
-    if (!exists(program)) {
-        examination.unproved.push_back("that the restored tables and indexes fit together: pg_amcheck is not here");
-        return {};
-    }
-    const RunOutput checked = TRY(run({program, "-h", postgres.socket_directory(), "-U", "postgres", "-d", database,
-                                       "--install-missing", "-j", std::to_string(options.threads)},
-                                      within(restore_limit, options.stop)));
-    if (checked.exit.ok()) {
-        examination.facts["amcheck"] = "clean";
-        return {};
-    }
-    const bool is_missing = checked.err.find("amcheck.control") != std::string::npos ||
-                            checked.err.find("is not available") != std::string::npos;
-    if (is_missing)
-        examination.unproved.push_back(
-            "that the restored tables and indexes fit together: the extension amcheck is not here");
-    else
-        examination.findings.add({Weight::damage,
-                                  "restore-amcheck",
-                                  "pg_amcheck: " + last_line(checked.out.empty() ? checked.err : checked.out),
-                                  {},
-                                  {}});
-    return {};
 }
 
 Arguments restore_command(const OwnPostgres& postgres, const std::string& path, DumpForm form, std::size_t threads) {
@@ -160,10 +109,10 @@ Result<void> restore_dump(const std::string& path, DumpForm form, Examination& e
         return {};
     }
     step("counting rows");
-    const Counts counts = parse_counts(TRY(postgres.query(database, count_queries, count_limit, options.stop)));
+    const TableRows counts = TRY(count_rows(postgres, database, options.stop));
     const bool all_fit = compare(counts, examination);
     step("checking with pg_amcheck");
-    TRY(check_indexes(postgres, examination, options));
+    TRY(check_tables_and_indexes(postgres, {"-d", database}, examination, options));
     if (all_fit && !examination.findings.any(Weight::damage))
         examination.proofs.push_back(
             {Rung::restored,

@@ -61,14 +61,39 @@ std::string last_line(const std::string& text) {
 
 std::string first_error(const std::string& text) {
     for (const std::string& line : lines_of(text))
-        if (line.find("error:") != std::string::npos || line.find("ERROR:") != std::string::npos) return line;
+        for (const char* word : {"error:", "ERROR:", "FATAL:", "PANIC:"})
+            if (line.find(word) != std::string::npos) return line;
     return last_line(text);
+}
+
+Result<OwnPostgres> OwnPostgres::launch(const Workplace& workplace, const std::string& programs,
+                                        const Arguments& arguments, const std::optional<Login>& owner) {
+    Arguments all = {programs + "/postgres", "-D", workplace.path() + "/data"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    Child child = TRY(Child::spawn(
+        all,
+        {.errors = Redirect::append_to(workplace.path() + "/log"), .directory = workplace.path(), .login = owner}));
+    return OwnPostgres(programs, workplace.path(), std::move(child));
+}
+
+Result<bool> OwnPostgres::await_answer(Span limit, const std::stop_token& stop) {
+    const Moment deadline = SystemClock{}.now() + limit;
+    for (;;) {
+        if (query("postgres", "SELECT 1", 10s, stop)) return true;
+        if (child_.wait(within(look_again, stop))) return false;
+        if (stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
+        if (SystemClock{}.now() > deadline) return Error{Fault::unavailable, "PostgreSQL does not answer"};
+    }
+}
+
+std::string OwnPostgres::log() const {
+    return read_file(directory_ + "/log").value_or("");
 }
 
 Result<OwnPostgres> OwnPostgres::start(const Workplace& workplace, int major, const std::optional<Login>& owner,
                                        const std::stop_token& stop) {
     const std::string programs = programs_of(major);
-    const std::string data = workplace.path() + "/data", log = workplace.path() + "/log";
+    const std::string data = workplace.path() + "/data";
     TRY(run_or_fail({programs + "/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
                      "--locale=C.UTF-8"},
                     within(start_limit, stop), {.login = owner}));
@@ -76,18 +101,29 @@ Result<OwnPostgres> OwnPostgres::start(const Workplace& workplace, int major, co
     TRY(run_or_fail(
         {"tee", "-a", data + "/postgresql.conf"}, within(10s, stop),
         {.input = settings + fmt::format("unix_socket_directories = '{}'\n", workplace.path()), .login = owner}));
-    Child child =
-        TRY(Child::spawn({programs + "/postgres", "-D", data},
-                         {.errors = Redirect::append_to(log), .directory = workplace.path(), .login = owner}));
-    OwnPostgres postgres(programs, workplace.path(), std::move(child));
-    const Moment deadline = SystemClock{}.now() + start_limit;
-    for (;;) {
-        if (postgres.query("postgres", "SELECT 1", 10s, stop)) return postgres;
-        if (postgres.child_.wait(within(look_again, stop)))
-            return Error{Fault::unavailable, "PostgreSQL did not start: " + last_line(read_file(log).value_or(""))};
-        if (stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
-        if (SystemClock{}.now() > deadline) return Error{Fault::unavailable, "PostgreSQL does not answer"};
-    }
+    OwnPostgres postgres = TRY(launch(workplace, programs, {}, owner));
+    if (!TRY(postgres.await_answer(start_limit, stop)))
+        return Error{Fault::unavailable, "PostgreSQL did not start: " + last_line(postgres.log())};
+    return postgres;
+}
+
+Result<OwnPostgres> OwnPostgres::start_on_copy(const Workplace& workplace, int major, const std::optional<Login>& owner,
+                                               const std::string& more_settings, Span limit,
+                                               const std::stop_token& stop) {
+    const std::string place = workplace.path();
+    const auto write = [&](const std::string& name, const std::string& text) {
+        return run_or_fail({"tee", place + "/" + name}, within(10s, stop), {.input = text, .login = owner});
+    };
+    TRY(write("hba", "local all all trust\n"));
+    TRY(write("ident", ""));
+    TRY(write("settings", settings + more_settings +
+                              fmt::format("unix_socket_directories = '{0}'\nhba_file = '{0}/hba'\n"
+                                          "ident_file = '{0}/ident'\n",
+                                          place)));
+    OwnPostgres postgres =
+        TRY(launch(workplace, programs_of(major), {"-c", "config_file=" + place + "/settings"}, owner));
+    if (!TRY(postgres.await_answer(limit, stop))) return Error{Fault::corrupt, first_error(postgres.log())};
+    return postgres;
 }
 
 Result<std::string> OwnPostgres::query(const std::string& database, const std::string& sql, Span limit,

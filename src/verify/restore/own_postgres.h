@@ -30,6 +30,14 @@ public:
     static Result<OwnPostgres> start(const Workplace& workplace, int major, const std::optional<Login>& owner,
                                      const std::stop_token& stop);
 
+    // Starts it on the data directory `workplace`/data that is there, with `settings` (lines of postgresql.conf, beside
+    // our own) and none of what the directory brings; answers when it returns. corrupt with the server's own words if
+    // it ends instead of answering within `limit`.
+    static Result<OwnPostgres> start_on_copy(const Workplace& workplace, int major, const std::optional<Login>& owner,
+                                             const std::string& settings, Span limit, const std::stop_token& stop);
+
+    // What the server wrote to its log.
+    std::string log() const;
     // The path of a program of its version.
     std::string program(const std::string& name) const { return programs_ + "/" + name; }
     const std::string& socket_directory() const { return directory_; }
@@ -38,6 +46,11 @@ public:
                               const std::stop_token& stop) const;
 
 private:
+    static Result<OwnPostgres> launch(const Workplace& workplace, const std::string& programs,
+                                      const Arguments& arguments, const std::optional<Login>& owner);
+    // Until it answers; false if it ended instead.
+    Result<bool> await_answer(Span limit, const std::stop_token& stop);
+
     OwnPostgres(std::string programs, std::string directory, Child child)
         : programs_(std::move(programs)), directory_(std::move(directory)), child_(std::move(child)) {}
 

@@ -1,0 +1,29 @@
+// Proves a base backup, and the log that goes with it, by having a real server recover from a copy of them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "verify/member.h"
+#include "verify/restore/restore.h"
+
+namespace kedge::verify {
+
+struct BaseRestore {
+    std::string path;         // a plain backup: the data directory
+    std::vector<Member> wal;  // of the archive, by the names of its files; packed or not. Beside what the backup brings
+    // Where recovery ends: at a moment, on a timeline; nothing: as soon as the backup is consistent.
+    std::optional<Moment> to;
+    std::uint32_t timeline = 0;
+};
+
+// The copy is made in the workplace, without the settings, signals and links of the original: tablespaces become
+// directories of the copy. The server answers on a unix socket only, archives nothing and connects to nobody.
+//
+// Adds, beside what restore.h says, tables with their rows to the contents ("shop.public.orders"), and to the facts
+// `restored_rows`, `restored_tables`, and `last_transaction_us` (since 1970) if recovery named it.
+Result<void> restore_base_backup(const BaseRestore& what, Examination& examination, const RestoreOptions& options);
+
+}  // namespace kedge::verify

@@ -1,0 +1,75 @@
+#include "verify/restore/restored_rows.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "os/files.h"
+
+namespace kedge::verify {
+namespace {
+
+constexpr Span check_limit = std::chrono::hours(24), count_limit = std::chrono::hours(6);
+
+// What is counted is every ordinary table that no extension brought along, by its name as people write it.
+constexpr const char* count_queries =
+    "SELECT format('SELECT %L, count(*) FROM ONLY %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname) "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 \\gexec\n";
+
+TableRows parse_counts(const std::string& text) {
+    TableRows counts;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        const std::string line = text.substr(at, end - at);
+        at = end + 1;
+        const std::size_t tab = line.rfind('\t');
+        std::uint64_t rows = 0;
+        if (tab == std::string::npos) continue;
+        std::from_chars(line.data() + tab + 1, line.data() + line.size(), rows);
+        counts[line.substr(0, tab)] = rows;
+    }
+    return counts;
+}
+
+}  // namespace
+
+Result<TableRows> count_rows(const OwnPostgres& postgres, const std::string& database, const std::stop_token& stop) {
+    return parse_counts(TRY(postgres.query(database, count_queries, count_limit, stop)));
+}
+
+Result<void> check_tables_and_indexes(const OwnPostgres& postgres, const Arguments& which, Examination& examination,
+                                      const RestoreOptions& options) {
+    const std::string program = postgres.program("pg_amcheck");
+    if (!exists(program)) {
+        examination.unproved.push_back("that the restored tables and indexes fit together: pg_amcheck is not here");
+        return {};
+    }
+    Arguments arguments = {program,
+                           "-h",
+                           postgres.socket_directory(),
+                           "-U",
+                           "postgres",
+                           "--install-missing",
+                           "-j",
+                           std::to_string(options.threads)};
+    arguments.insert(arguments.end(), which.begin(), which.end());
+    const RunOutput checked = TRY(run(arguments, within(check_limit, options.stop)));
+    if (checked.exit.ok()) {
+        examination.facts["amcheck"] = "clean";
+        return {};
+    }
+    const bool is_missing = checked.err.find("amcheck.control") != std::string::npos ||
+                            checked.err.find("is not available") != std::string::npos;
+    if (is_missing)
+        examination.unproved.push_back(
+            "that the restored tables and indexes fit together: the extension amcheck is not here");
+    else
+        examination.findings.add({Weight::damage,
+                                  "restore-amcheck",
+                                  "pg_amcheck: " + last_line(checked.out.empty() ? checked.err : checked.out),
+                                  {},
+                                  {}});
+    return {};
+}
+
+}  // namespace kedge::verify

@@ -1,0 +1,24 @@
+// What a server of our own holds after it took a backup.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <stop_token>
+#include <string>
+
+#include "verify/restore/own_postgres.h"
+#include "verify/restore/restore.h"
+
+namespace kedge::verify {
+
+using TableRows = std::map<std::string, std::uint64_t>;  // "public.debates" to its rows
+
+// Of every ordinary table of that database that no system catalogue is.
+Result<TableRows> count_rows(const OwnPostgres& postgres, const std::string& database, const std::stop_token& stop);
+
+// Looks through tables and indexes with pg_amcheck. `which`: {"-d", NAME} or {"--all"}. What does not fit is a finding;
+// where the program or its extension is not here, a sentence in `unproved`.
+Result<void> check_tables_and_indexes(const OwnPostgres& postgres, const Arguments& which, Examination& examination,
+                                      const RestoreOptions& options);
+
+}  // namespace kedge::verify
