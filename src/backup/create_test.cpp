@@ -1,0 +1,161 @@
+// Backups of a real server, taken as policies ask for them, and what lies there afterwards.
+#include "backup/create.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "backup/prune.h"
+#include "backup/scratch_estate.h"
+#include "verify/files/examine.h"
+
+namespace kedge::backup {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::vector<std::string> names_in(const std::string& directory) {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename());
+    std::ranges::sort(names);
+    return names;
+}
+
+verify::Examination examined(const std::string& path) {
+    verify::Effort effort{.threads = 2};
+    return verify::examine_path(path, {.now = SystemClock{}.now()}, effort).value().backups.at(0).examination;
+}
+
+void flip(const std::string& path, std::uintmax_t at) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(at));
+    const int byte = file.get();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(byte ^ 1));
+}
+
+TEST(CreateBackup, DumpLiesThereWholeWithGlobalsAndAManifest) {
+    const World world;
+    fs::create_directories(world.store + "/dumps/.kedge-new-left.dir/deep");
+    std::ofstream(world.store + "/dumps/.kedge-new-left.dump") << "half";
+    const CreatedBackup made = world.create("nightly");
+    EXPECT_THAT(made.from, HasSubstr("the primary in east"));
+    EXPECT_THAT(names_in(world.store + "/dumps"),
+                ElementsAre(made.name, made.name + ".globals.sql", made.name + ".kedge-manifest",
+                            made.name + ".kedge-manifest.sha256"));
+    EXPECT_THAT(read_file(made.path + ".globals.sql").value(), HasSubstr("CREATE ROLE postgres"));
+
+    const Shelf shelf = look_at_shelf(world.estate, world.policy("nightly"), SystemClock{}.now()).value();
+    ASSERT_EQ(shelf.backups.size(), 1u);
+    EXPECT_EQ(shelf.newest()->name, made.name);
+    EXPECT_TRUE(shelf.newest()->has_manifest);
+    EXPECT_LT(SystemClock{}.now() - *shelf.newest()->taken, std::chrono::minutes(10)) << "by what it says of itself";
+
+    const verify::Examination sound = examined(made.path);
+    EXPECT_THAT(sound.findings.kept(), IsEmpty());
+    EXPECT_EQ(sound.facts["digest"], made.digest);
+    // Any byte: here one of the table of contents, which nothing in the format protects.
+    const std::uintmax_t bytes = fs::file_size(made.path);
+    for (const std::uintmax_t at : {std::uintmax_t{60}, bytes / 3, bytes - 1}) {
+        flip(made.path, at);
+        EXPECT_TRUE(examined(made.path).findings.any(verify::Weight::damage)) << at;
+        flip(made.path, at);
+    }
+    EXPECT_THAT(examined(made.path).findings.kept(), IsEmpty());
+}
+
+TEST(CreateBackup, DirectoriesAndBaseBackupsHaveEveryFileInTheManifest) {
+    World world;
+    world.set_estate("layout: directory");
+    const CreatedBackup directory = world.create("nightly");
+    EXPECT_TRUE(fs::is_directory(directory.path));
+    const CreatedBackup base = world.create("images");
+    EXPECT_TRUE(examined(base.path).findings.kept().empty());
+    EXPECT_EQ(examined(base.path).facts["digest"], base.digest);
+    std::ofstream(base.path + "/base/1/new") << "x";
+    EXPECT_TRUE(examined(base.path).findings.any(verify::Weight::damage));
+    EXPECT_EQ(world.try_create("wal").error().fault, Fault::refused) << "the server archives the log itself";
+}
+
+TEST(CreateBackup, LeavesNothingWhenItFails) {
+    const World world;
+    std::stop_source stop;
+    const auto stopped =
+        create_backup(world.estate, world.policy("nightly"),
+                      {.now = SystemClock{}.now(), .stop = stop.get_token(), .on_step = [&](const std::string& step) {
+                           if (step == "reading it back") stop.request_stop();
+                       }});
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().message, "stopped");
+    EXPECT_THAT(names_in(world.store + "/dumps"), IsEmpty());
+    world.server->stop();
+    const auto made = world.try_create("nightly");
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().fault, Fault::unavailable);
+    EXPECT_THAT(made.error().message, HasSubstr("no copy of it answers"));
+    EXPECT_THAT(names_in(world.store + "/dumps"), IsEmpty());
+}
+
+TEST(CreateBackup, CopiesWhatIsNotCopiedYet) {
+    const World world;
+    const CreatedBackup made = world.create("nightly");
+    ASSERT_EQ(world.try_create("away")->size(), 1u);
+    EXPECT_THAT(*world.try_create("away"), IsEmpty());
+    EXPECT_EQ(examined(world.store + "/copies/" + made.name).facts["digest"], made.digest);
+
+    const Judgement same = world.judged("away").value();
+    EXPECT_EQ(same.holds(), Truth::yes) << same.answer("copied")->says;
+    flip(world.store + "/copies/" + made.name, 100);
+    const Judgement differs = world.judged("away").value();
+    EXPECT_EQ(differs.answer("copied")->holds, Truth::no);
+    EXPECT_THAT(differs.answer("copied")->says, HasSubstr("not the same by content"));
+}
+
+// On a shelf of the test's own: only what they say of themselves counts.
+TEST(Pruning, KeepsTheNewestTheYoungAndTheLastThatIsProved) {
+    BackupPolicy policy{.name = "nightly", .keep_at_least = 2, .keep_for = std::chrono::hours(24 * 7)};
+    const Moment now = Moment(std::chrono::hours(24 * 100));
+    Shelf shelf;
+    for (const int days : {1, 2, 3, 9, 10, 11, 12})
+        shelf.backups.push_back({.name = std::to_string(days),
+                                 .taken = now - std::chrono::hours(24 * days),
+                                 .fingerprint = "f" + std::to_string(days)});
+    shelf.backups.push_back({.name = "?", .unusable = "it is no dump"});
+    const auto going = [&](const Verdicts& verdicts) {
+        std::string names;
+        for (const Pruning::Row& row : plan_pruning(policy, shelf, verdicts, now).rows)
+            if (row.goes) names += row.backup->name + " ";
+        return names;
+    };
+    const auto proved = [](const std::string& name, const std::string& fingerprint, Truth holds = Truth::yes) {
+        return Judgement{
+            .name = name,
+            .fingerprint = fingerprint,
+            .answers = {{.question = "intact", .holds = Truth::yes}, {.question = "proved", .holds = holds}}};
+    };
+    EXPECT_EQ(going({}), "") << "none is proved: none goes";
+    EXPECT_EQ(going({{proved("2", "f2")}}), "9 10 11 12 ");
+    EXPECT_EQ(going({{proved("10", "f10")}}), "11 12 ") << "the last one that is proved stays, and what is newer";
+    EXPECT_EQ(going({{proved("2", "changed since")}}), "");
+    EXPECT_EQ(going({{proved("2", "f2", Truth::unknown)}}), "");
+    policy.keep_at_least = 5;
+    EXPECT_EQ(going({{proved("2", "f2")}}), "11 12 ");
+    policy.keep_at_least = 0;
+    EXPECT_EQ(going({{proved("2", "f2")}}), "") << "without `keep` nothing is removed";
+}
+
+TEST(Pruning, RemovesABackupWithWhatBelongsToIt) {
+    const World world;
+    world.create("nightly");
+    const Shelf shelf = look_at_shelf(world.estate, world.policy("nightly"), SystemClock{}.now()).value();
+    ASSERT_TRUE(remove_backup(*shelf.newest()));
+    EXPECT_THAT(names_in(world.store + "/dumps"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace kedge::backup

@@ -1,0 +1,58 @@
+#include "backup/material.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "verify/base_backup/base_backup.h"
+#include "verify/base_backup/recovery_base.h"
+#include "verify/files/member_files.h"
+
+namespace kedge::backup {
+namespace {
+
+void take_backup(Material& material, const std::string& name, std::vector<verify::Member> members) {
+    auto& kept = *material.backups.emplace_back(std::make_unique<std::vector<verify::Member>>(std::move(members)));
+    verify::SketchedBackup sketch = verify::sketch_base_backup(name, kept, material.limits);
+    material.bases.push_back(std::move(sketch.base));
+    // The archive's files come first: a server asks the archive before it looks at what the backup brought.
+    std::set<std::string> known;
+    for (const verify::Member& member : material.wal) known.insert(verify::parse_wal_file_name(member.path).stem);
+    for (verify::Member& member : sketch.wal)
+        if (known.insert(verify::parse_wal_file_name(member.path).stem).second)
+            material.wal.push_back(std::move(member));
+}
+
+// `path` is a base backup, or a directory of them.
+Result<void> take_backups(Material& material, const std::string& path) {
+    const auto members = TRY(verify::members_below(path, material.limits.objects_max, material.effort));
+    if (verify::is_base_backup(members)) {
+        take_backup(material, path, members);
+        return {};
+    }
+    std::map<std::string, std::vector<verify::Member>> below;
+    for (const verify::Member& member : members)
+        if (const auto slash = member.path.find('/'); slash != std::string::npos)
+            below[member.path.substr(0, slash)].push_back({member.path.substr(slash + 1), member.bytes, member.open});
+    bool any = false;
+    for (auto& [name, files] : below)
+        if (verify::is_base_backup(files)) {
+            take_backup(material, path + "/" + name, std::move(files));
+            any = true;
+        }
+    if (!any) return Error{Fault::not_found, path + ": there is no base backup", ""};
+    return {};
+}
+
+}  // namespace
+
+Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal) {
+    if (material.effort.threads <= 1) material.effort.threads = std::max(1u, std::thread::hardware_concurrency());
+    if (!wal.empty()) material.wal = TRY(verify::members_below(wal, material.limits.objects_max, material.effort));
+    for (const std::string& path : bases) TRY(take_backups(material, path));
+    material.archive = verify::examine_wal(material.wal, material.limits, material.effort, {.may_end_open = true});
+    return {};
+}
+
+}  // namespace kedge::backup

@@ -1,0 +1,34 @@
+// Base backups and archived log together, read as far as a recovery window needs them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "verify/effort.h"
+#include "verify/member.h"
+#include "verify/wal/wal_archive.h"
+#include "verify/wal/window.h"
+
+namespace kedge::backup {
+
+// Members are referred to and stay where they are.
+struct Material {
+    Material() = default;
+    Material(const Material&) = delete;
+    Material& operator=(const Material&) = delete;
+
+    verify::Limits limits;
+    verify::Effort effort;
+    std::vector<std::unique_ptr<std::vector<verify::Member>>> backups;
+    std::vector<verify::RecoveryBase> bases;  // named by their paths
+    std::vector<verify::Member> wal;          // of the archive, and what the backups bring that it lacks
+    verify::WalArchive archive;
+};
+
+// Reads all of the log in `wal` (empty: only what the backups bring), and of the base backups what says where they
+// begin and end. Each of `bases` is a base backup or a directory of them; not_found if there is none in it.
+Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal);
+
+}  // namespace kedge::backup

@@ -1,0 +1,67 @@
+// What lies where a policy's backups should lie: each with the time that it says of itself, without reading it whole.
+//
+// A backup is a file or a directory in the policy's directory; the manifest and the globals beside it belong to it.
+// What `backup create` has not finished (`.kedge-new-...`) is no backup.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "estate/estate.h"
+#include "verify/effort.h"
+
+namespace kedge::backup {
+
+// Names before a backup got its own.
+inline constexpr std::string_view unfinished_prefix = ".kedge-new-";
+
+struct StoredBackup {
+    std::string name, path;
+    std::optional<Moment> taken;  // by what stands in it; nothing: it does not say, or is no backup of the kind
+    std::string unusable;         // why it is none of the policy's; empty: it begins as one
+    Moment modified{};            // the newest change of its files, as the file system has it
+    std::uint64_t bytes = 0;      // on disk, its companions not counted
+    bool has_manifest = false;
+    // Changes when a file of it is changed, replaced, added or removed: of names, sizes, inodes and change times.
+    std::string fingerprint;
+};
+
+// The log archive, by the names of its files.
+struct StoredLog {
+    std::uint64_t segments = 0, bytes = 0, others = 0;  // others: partial, history, backup history
+    std::string oldest, newest;                         // names of segments
+    Moment oldest_modified{}, newest_modified{};        // as the file system has it
+    std::vector<std::string> gaps;                      // "000000010000000000000005 to 000000010000000000000007"
+    std::uint64_t missing = 0;
+};
+
+struct Shelf {
+    std::string directory;
+    std::vector<StoredBackup> backups;  // newest first, by `taken`; those that do not say last
+    StoredLog log;                      // of a policy of that kind
+    std::vector<std::string> unfinished;
+
+    const StoredBackup* newest() const;  // that could be used; null if there is none
+};
+
+// Where the policy's backups lie. invalid_input if its store is not one of files.
+Result<std::string> directory_of(const Estate& estate, const BackupPolicy& policy);
+
+// not_found if there is no such directory. Of a copy, what lies there is of the kind that it copies.
+Result<Shelf> look_at_shelf(const Estate& estate, const BackupPolicy& policy, Moment now);
+
+// The fingerprint, size and newest change of the file or directory at `path`.
+struct Footprint {
+    std::string fingerprint;
+    std::uint64_t bytes = 0;
+    Moment modified{};
+};
+Result<Footprint> footprint_of(const std::string& path);
+
+// Removes the file, or the directory with all below it. Nothing there is success.
+Result<void> remove_stored(const std::string& path);
+
+}  // namespace kedge::backup
