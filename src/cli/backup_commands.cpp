@@ -3,16 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
-#include <thread>
 
+#include "backup/material.h"
 #include "cli/commands.h"
 #include "cli/finding.h"
 #include "cli/table.h"
-#include "verify/base_backup/base_backup.h"
-#include "verify/base_backup/recovery_base.h"
-#include "verify/files/member_files.h"
-#include "verify/wal/window.h"
 
 namespace kedge {
 namespace {
@@ -54,58 +49,6 @@ Result<Places> places(const Context& context, const BackupWindow& options) {
     if (options.bases.empty() && !options.wal) return places_of_store(context, options.store);
     if (options.bases.empty()) return Error{Fault::invalid_input, "no base backup is given", "add --base PATH"};
     return Places{options.bases, options.wal.value_or("")};
-}
-
-// All that is read, and what was read of it. Members are referred to and stay where they are.
-struct Material {
-    verify::Limits limits;
-    verify::Effort effort;
-    std::vector<std::unique_ptr<std::vector<verify::Member>>> backups;
-    std::vector<RecoveryBase> bases;
-    std::vector<verify::Member> wal;
-    verify::WalArchive archive;
-};
-
-void take_backup(Material& material, const std::string& name, std::vector<verify::Member> members) {
-    auto& kept = *material.backups.emplace_back(std::make_unique<std::vector<verify::Member>>(std::move(members)));
-    verify::SketchedBackup sketch = verify::sketch_base_backup(name, kept, material.limits);
-    material.bases.push_back(std::move(sketch.base));
-    // The archive's files come first: a server asks the archive before it looks at what the backup brought.
-    std::set<std::string> known;
-    for (const verify::Member& member : material.wal) known.insert(verify::parse_wal_file_name(member.path).stem);
-    for (verify::Member& member : sketch.wal)
-        if (known.insert(verify::parse_wal_file_name(member.path).stem).second)
-            material.wal.push_back(std::move(member));
-}
-
-// `path` is a base backup, or a directory of them.
-Result<void> take_backups(Material& material, const std::string& path) {
-    const auto members = TRY(verify::members_below(path, material.limits.objects_max, material.effort));
-    if (verify::is_base_backup(members)) {
-        take_backup(material, path, members);
-        return {};
-    }
-    std::map<std::string, std::vector<verify::Member>> below;
-    for (const verify::Member& member : members)
-        if (const auto slash = member.path.find('/'); slash != std::string::npos)
-            below[member.path.substr(0, slash)].push_back({member.path.substr(slash + 1), member.bytes, member.open});
-    bool any = false;
-    for (auto& [name, files] : below)
-        if (verify::is_base_backup(files)) {
-            take_backup(material, path + "/" + name, std::move(files));
-            any = true;
-        }
-    if (!any) return Error{Fault::not_found, path + ": there is no base backup", ""};
-    return {};
-}
-
-Result<void> gather(Material& material, const Places& places) {
-    material.effort.threads = std::max(1u, std::thread::hardware_concurrency());
-    if (!places.wal.empty())
-        material.wal = TRY(verify::members_below(places.wal, material.limits.objects_max, material.effort));
-    for (const std::string& path : places.bases) TRY(take_backups(material, path));
-    material.archive = verify::examine_wal(material.wal, material.limits, material.effort, {.may_end_open = true});
-    return {};
 }
 
 std::string moment_text(const std::optional<Moment>& moment) {
@@ -205,8 +148,9 @@ ExitCode show_window(Context& context, const BackupWindow& options) {
     }
     const Result<Places> where = places(context, options);
     if (!where) return console.fail(failed, where.error());
-    Material material;
-    if (const auto gathered = gather(material, *where); !gathered) return console.fail(failed, gathered.error());
+    backup::Material material;
+    if (const auto gathered = backup::gather(material, where->bases, where->wal); !gathered)
+        return console.fail(failed, gathered.error());
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const auto window = verify::recovery_window(material.archive, std::move(material.bases), transactions);
     if (!window) return console.fail(failed, window.error());

@@ -5,11 +5,11 @@
 
 #include <thread>
 
+#include "backup/restore_any.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/progress.h"
 #include "cli/verification_view.h"
-#include "verify/restore/restore.h"
 
 namespace kedge {
 namespace {
@@ -18,7 +18,7 @@ struct Verify {
     std::vector<std::string> paths;
     std::int64_t threads = 0;
     bool everything = false, restore = false;
-    std::string place;
+    std::string place, wal;
 };
 
 // Damage says more than a path that is not there, and that more than a doubt.
@@ -86,39 +86,13 @@ private:
         return found;
     }
 
-    // What is damaged already is not given to a server: there is nothing left to prove.
     Result<void> restore(verify::ExaminedBackup& backup, Progress& progress) {
-        verify::Examination& examination = backup.examination;
-        if (examination.findings.any(verify::Weight::damage)) return {};
-        if (backup.is_packed || examination.path == "-") {
-            examination.unproved.push_back("that a server takes it: only what lies unpacked in a file is restored");
-            return {};
-        }
         verify::RestoreOptions options{
             .threads = effort_.threads, .stop = progress.stop_token(), .on_step = [&](const std::string& step) {
-                progress.begin(examination.path + ": " + step, 0);
+                progress.begin(backup.examination.path + ": " + step, 0);
             }};
         if (!options_.place.empty()) options.place = options_.place;
-        using verify::Shape;
-        switch (backup.shape) {
-            case Shape::rdb:
-                if (examination.facts.contains("commands")) break;
-                return verify::restore_rdb(examination.path, examination, options);
-            case Shape::aof_directory: return verify::restore_aof_directory(examination.path, examination, options);
-            case Shape::custom_dump:
-                return verify::restore_dump(examination.path, verify::DumpForm::custom, examination, options);
-            case Shape::tar_dump:
-                return verify::restore_dump(examination.path, verify::DumpForm::tar, examination, options);
-            case Shape::directory_dump:
-                return verify::restore_dump(examination.path, verify::DumpForm::directory, examination, options);
-            case Shape::unknown:
-            case Shape::aof_file:
-            case Shape::plain_dump:
-            case Shape::base_backup:
-            case Shape::wal_archive: break;
-        }
-        examination.unproved.push_back("that a server takes it: this kind of backup is not restored by --restore");
-        return {};
+        return backup::restore_any(backup, options_.wal, options);
     }
 
     void show(const verify::ExaminedBackup& backup, Span took) {
@@ -171,6 +145,8 @@ std::vector<Command> verify_commands() {
             .option("threads", "N", &Verify::threads, "so many threads (else one for each processor)")
             .flag("restore", &Verify::restore, "also have a real server of its own take each, and count again")
             .option("restore-in", "DIR", &Verify::place, "where to restore, else below /var/tmp")
+            .option("wal", "DIR", &Verify::wal, "archived log that base backups may need to be restored",
+                    Completes::files)
             .flag("all", &Verify::everything, "all contents and findings, not only the first")
             .example("kedge verify /backup/main.dump")
             .example("kedge verify /backup --json")
