@@ -61,6 +61,8 @@ const std::vector<Use> uses{
     {"redis-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "forced"}}, {"aragora-redis"}},
     {"post-failover-verification", {{"region", "us-west-2"}}, {"aragora-postgres", "aragora-redis"}},
     {"traffic-shift", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"share", "10"}}, {"api"}},
+    {"daily-verification", {}, {"backups"}},
+    {"weekly-verification", {}, {"backups"}},
 };
 
 TEST(ShippedPlans, BindToTheLab) {
@@ -85,6 +87,22 @@ TEST(ShippedPlans, AskForProbesThatThereAre) {
             EXPECT_TRUE(probes.contains(step.with["probe"].get<std::string>())) << use.plan << ": " << dump(step.with);
         }
     }
+}
+
+// So is a backup policy.
+TEST(ShippedPlans, AskForBackupPoliciesThatThereAre) {
+    std::size_t asked = 0;
+    for (const Use& use : uses) {
+        const Plan plan = plan_named(use.plan);
+        const auto bound = bind_plan(plan, use.inputs, lab(), catalogue());
+        ASSERT_TRUE(bound);
+        for (const BoundStep& step : bound->steps) {
+            if (step.type == nullptr || !step.type->name.starts_with("backup.")) continue;
+            EXPECT_NE(lab().backup(step.with["policy"].get<std::string>()), nullptr) << dump(step.with);
+            ++asked;
+        }
+    }
+    EXPECT_GT(asked, 20u);
 }
 
 TEST(ShippedPlans, AnswerAllTenPointsOfTheVerificationChecklist) {

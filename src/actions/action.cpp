@@ -72,6 +72,11 @@ Result<Logs*> Call::logs() const {
     return find_target(targets.logs, target);
 }
 
+Result<Backups*> Call::backups() const {
+    if (targets.backups == nullptr) return Error{Fault::not_found, "no backups are bound: the estate has no policies"};
+    return targets.backups.get();
+}
+
 const Action* find_action(std::string_view name) {
     for (const Action& action : actions())
         if (action.type.name == name) return &action;

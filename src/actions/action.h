@@ -53,6 +53,7 @@ struct Call {
     Result<Channel*> channel() const;
     Result<Metrics*> metrics() const;
     Result<Logs*> logs() const;
+    Result<Backups*> backups() const;  // of the estate, whatever the target
 };
 
 struct Action {

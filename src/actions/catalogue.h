@@ -14,5 +14,6 @@ std::vector<Action> application_actions();
 std::vector<Action> traffic_actions();
 std::vector<Action> observation_actions();  // metrics, logs
 std::vector<Action> channel_actions();
+std::vector<Action> backup_actions();
 
 }  // namespace kedge

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <utility>
 
+#include "backup/policy_backups.h"
 #include "os/files.h"
 #include "os/socket.h"
 #include "targets/application/process_application.h"
@@ -157,6 +159,12 @@ Result<Targets> bind_targets(const Estate& estate, const std::string& state_dire
     Targets targets;
     for (const Target& target : estate.targets) TRY(bind_target(target, targets).within("target " + target.name));
     targets.samples = std::make_unique<FileSamples>(samples_in(state_directory));
+    if (!estate.backups.empty()) {
+        std::error_code failed;
+        const std::string program = std::filesystem::read_symlink("/proc/self/exe", failed);
+        targets.backups =
+            std::make_unique<backup::PolicyBackups>(backup::PolicyBackupsSettings{estate, state_directory, program});
+    }
     return targets;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "targets/application.h"
+#include "targets/backups.h"
 #include "targets/cache.h"
 #include "targets/channel.h"
 #include "targets/database.h"
@@ -32,6 +33,7 @@ struct Targets {
     std::map<std::string, std::unique_ptr<Channel>> channels;
     std::map<std::string, std::unique_ptr<Metrics>> metrics;
     std::map<std::string, std::unique_ptr<Logs>> logs;
+    std::unique_ptr<Backups> backups;  // of every policy; null where there are none
     std::unique_ptr<Samples> samples;
     SideBySide side_by_side =
         on_threads;  // how several of them are asked at once; drivers in virtual time have their own
