@@ -80,6 +80,7 @@ private:
         made.from = TRY(write(unfinished.path()));
         step("reading it back");
         verify::Effort effort{.threads = options_.threads};
+        const std::stop_callback on_stop(options_.stop, [&] { effort.stop = true; });
         const verify::BlockManifest manifest = TRY(judged(unfinished.path(), effort));
         if (options_.stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
         made.digest = manifest.digest();

@@ -199,6 +199,7 @@ private:
     Result<void> read(const StoredBackup& backup, Judgement& judgement) {
         step("reading " + backup.name);
         verify::Effort effort{.threads = options_.threads};
+        const std::stop_callback on_stop(options_.stop, [&] { effort.stop = true; });
         verify::ExaminedPath found = TRY(verify::examine_path(backup.path, {.now = options_.now}, effort));
         if (found.backups.empty()) return Error{Fault::conflict, backup.path + " is gone"};
         verify::ExaminedBackup& examined = found.backups.front();

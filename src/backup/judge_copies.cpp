@@ -86,6 +86,7 @@ Result<Judgement> judge_copies(const Estate& estate, const BackupPolicy& policy,
     const Shelf copies = TRY(look_at_shelf(estate, policy, options.now));
     if (options.on_step) options.on_step("comparing copies");
     verify::Effort effort{.threads = options.threads};
+    const std::stop_callback on_stop(options.stop, [&] { effort.stop = true; });
     Judgement judgement{.name = ".",
                         .fingerprint = TRY(footprint_of(copies.directory)).fingerprint,
                         .read_at = options.now,

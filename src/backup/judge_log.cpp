@@ -128,6 +128,7 @@ Result<Judgement> judge_log(const Estate& estate, const BackupPolicy& policy, co
     if (options.on_step) options.on_step("reading the log");
     Material material;
     material.effort.threads = options.threads;
+    const std::stop_callback on_stop(options.stop, [&] { material.effort.stop = true; });
     TRY(gather(material, TRY(bases_of(estate, policy, options.now)), shelf.directory));
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const verify::Window window = TRY(verify::recovery_window(material.archive, material.bases, transactions));
@@ -145,6 +146,7 @@ Result<Answer> recover_by_chance(const Estate& estate, const BackupPolicy& polic
     if (policy.log.empty()) return Answer{.question = "recovered", .says = "the policy names no log to recover with"};
     Material material;
     material.effort.threads = options.threads;
+    const std::stop_callback on_stop(options.stop, [&] { material.effort.stop = true; });
     TRY(gather(material, {TRY(directory_of(estate, policy))}, TRY(directory_of(estate, *estate.backup(policy.log)))));
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const verify::Window window = TRY(verify::recovery_window(material.archive, material.bases, transactions));

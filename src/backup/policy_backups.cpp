@@ -39,11 +39,18 @@ Result<const BackupPolicy*> PolicyBackups::find(const std::string& name) const {
     return Error{Fault::not_found, fmt::format("the estate has no backup policy `{}`", name)};
 }
 
+bool PolicyBackups::has_work(const std::string& policy) {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::any_of(works_, [&](auto& entry) {
+        return entry.second.policy == policy && !entry.second.child.wait(SystemClock{}.now());
+    });
+}
+
 Result<BackupsLook> PolicyBackups::look(const std::string& name, Moment) {
     const BackupPolicy& policy = *TRY(find(name));
     const Moment now = SystemClock{}.now();
     BackupsLook look{.max_age = policy.max_age,
-                     .working = truth(TRY(is_policy_locked(settings_.state_directory, name)))};
+                     .working = truth(TRY(is_policy_locked(settings_.state_directory, name)) || has_work(name))};
     const Result<Shelf> shelf = look_at_shelf(settings_.estate, policy, now);
     if (!shelf) {
         look.says = shelf.error().message;
@@ -101,7 +108,7 @@ Result<void> PolicyBackups::judge(const std::string& name, Judging judging, cons
     if (judging == Judging::recovery) arguments.push_back("--recover");
     Child child = TRY(Child::spawn(arguments, {.errors = Redirect::append_to(words), .die_with_parent = false}));
     const std::lock_guard lock(mutex_);
-    works_.insert_or_assign(key, Work{std::move(child), words});
+    works_.insert_or_assign(key, Work{name, std::move(child), words});
     return {};
 }
 

@@ -32,10 +32,13 @@ public:
 
 private:
     struct Work {
+        std::string policy;
         Child child;
         std::string words;  // the file with what it said
     };
     Result<const BackupPolicy*> find(const std::string& policy) const;
+    // Whether a child of ours works on it: from its start on, before it holds the policy's lock.
+    bool has_work(const std::string& policy);
     // The estate as this run has it, as a file.
     Result<std::string> estate_file() const;
 

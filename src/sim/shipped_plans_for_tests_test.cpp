@@ -26,8 +26,8 @@ std::string read_source(const std::string& path) {
 
 const std::vector<ShippedUse>& shipped_uses() {
     static const std::string east = "us-east-1", west = "us-west-2";
-    // Not here: daily-verification and weekly-verification. They judge files, and no file is simulated; they run on real
-    // ones in tests/verification_test.cpp.
+    // Not here: daily-verification and weekly-verification. They judge files, and no file is simulated; they run on
+    // real ones in tests/verification_test.cpp.
     static const std::vector<ShippedUse> uses{
         {"regional-failover", {{"from", east}, {"to", west}}},
         {"regional-failover", {{"from", east}, {"to", west}, {"scale", "true"}, {"instances", "3"}}},
