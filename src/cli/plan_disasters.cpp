@@ -36,10 +36,10 @@ std::map<std::string, std::string> with_regions(const Plan& plan, const Estate& 
 
 Result<sim::Programme> prepare(Context& context, const std::string& name, std::map<std::string, std::string> inputs) {
     const std::string file = TRY(find_plan_file(context, name));
-    Plan plan = TRY(TRY(read_plan(file)).result());
+    const Plan plan = TRY(TRY(read_plan(file)).result());
     Estate estate = TRY(find_estate(context));
-    auto filled = with_regions(plan, estate, std::move(inputs));
-    return sim::make_programme(std::move(plan), std::move(estate), lab_root(), std::move(filled));
+    const auto filled = with_regions(plan, estate, std::move(inputs));
+    return sim::make_programme(plan, std::move(estate), lab_root(), filled);
 }
 
 ExitCode test_plan(Context& context, const TestPlan& options) {

@@ -45,13 +45,13 @@ void take(Survey& survey, const Outcome& outcome, const BoundPlan& plan) {
 
 // The strictest objectives of what the plan changes, or of the estate.
 void set_objectives(Survey& survey, const Programme& programme) {
-    const Estate& estate = programme.assignment.estate;
+    const Estate& estate = programme.assignment.estate();
     for (const Tier& tier : estate.tiers) {
-        const bool concerns = std::ranges::any_of(programme.bound.targets, [&](const std::string& name) {
+        const bool concerns = std::ranges::any_of(programme.plan().targets, [&](const std::string& name) {
             const Target* target = estate.target(name);
             return target != nullptr && target->tier == tier.name;
         });
-        if (!concerns && !programme.bound.targets.empty()) continue;
+        if (!concerns && !programme.plan().targets.empty()) continue;
         survey.tier = tier.name;
         survey.rto_objective = tier.rto;
         survey.rpo_objective = tier.rpo;
@@ -77,11 +77,11 @@ bool Survey::objectives_met() const {
 }
 
 Survey make_survey(const Programme& programme, const SurveyOptions& options) {
-    Survey survey{.plan = programme.bound.name, .estate = programme.assignment.estate.name, .seed = options.seed};
+    Survey survey{.plan = programme.plan().name, .estate = programme.assignment.estate().name, .seed = options.seed};
     survey.percentile = options.percentile;
     survey.drawn.resize(all_faults().size());
     survey.fired.resize(all_faults().size());
-    const BoundPlan plan = RunState("r-sim", programme.bound, catalogue()).plan();
+    const BoundPlan& plan = programme.plan();
     survey.steps.resize(plan.steps.size());
     std::vector<Outcome> outcomes(options.disasters);
     std::atomic<std::uint64_t> next = 0, repeated = 0, unrepeatable = 0;

@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "actions/action.h"
 #include "engine/events.h"
-#include "plan/bind.h"
 
 namespace kedge::sim {
 namespace {
@@ -27,7 +25,7 @@ public:
           options_(options),
           assignment_(with_mode(programme.assignment, options.mode)),
           random_(seed ^ 0x5eed),
-          disaster_(assignment_, programme.bound, seed) {
+          disaster_(assignment_, seed) {
         outcome_.seed = seed;
     }
     Outcome run();
@@ -57,7 +55,6 @@ private:
     std::unique_ptr<Bench> bench_;
     Outcome outcome_;
     bool late_ = false;
-    BoundPlan plan_;  // as the run has it
 };
 
 // One run in ten without any, one in ten with a single late one; the others a share of their own drawing.
@@ -122,7 +119,7 @@ void Trial::settle() {
     Moment changed = ground.now();
     watch_until(
         [&] {
-            const std::size_t now = disaster_.controller().store().raw_entries().size();
+            const std::size_t now = disaster_.controller().store().entries().size();
             if (now != std::exchange(entries, now)) changed = ground.now();
             // Long work of a step may say nothing until its deadline; whoever waits for people has said so.
             return disaster_.controller().has_ended() || (ground.now() - changed > quiet_enough && waits_for_people());
@@ -133,13 +130,12 @@ void Trial::settle() {
 }
 
 Outcome Trial::run() {
-    const std::vector<Loss> losses = losses_for(programme_.bound);
+    const std::vector<Loss> losses = losses_for(programme_.plan());
     disaster_.set_up(losses[random_.below(losses.size())]);
     outcome_.loss = disaster_.loss();
     disaster_.people().habits = {.least = 50ms, .most = 400ms};
-    plan_ = RunState(RunId(run_id), programme_.bound, catalogue()).plan();
-    bench_ = std::make_unique<Bench>(disaster_.world(), disaster_.controller().store(), plan_, assignment_.estate,
-                                     assignment_.options.requester);
+    bench_ = std::make_unique<Bench>(disaster_.world(), disaster_.controller().store(), programme_.plan(),
+                                     assignment_.estate(), assignment_.options.requester);
     bench_->ledger().digests = &disaster_.people().digests();
     stage(outcome_.seed);
     if (options_.plant) options_.plant(disaster_, *bench_);
@@ -217,7 +213,7 @@ void Trial::tell() {
     if (outcome_.loss)
         story += fmt::format("The region that the plan leaves was lost: {}.\n", to_string(*outcome_.loss));
     for (const std::size_t fault : outcome_.fired) story += fmt::format("Besides, {}.\n", all_faults()[fault].name);
-    for (const Entry& entry : disaster_.controller().store().raw_entries()) {
+    for (const Entry& entry : disaster_.controller().store().entries()) {
         if (entry.run != run_id) continue;
         const std::string at = kedge::to_string(entry.time).substr(11, 12);
         const auto text = [&](const char* key) { return get_string(entry.body, key).value_or(""); };
@@ -239,29 +235,27 @@ void Trial::tell() {
 
 }  // namespace
 
-Result<Programme> make_programme(Plan plan, Estate estate, std::string lab_root,
-                                 std::map<std::string, std::string> inputs) {
+Result<Programme> make_programme(const Plan& plan, Estate estate, std::string lab_root,
+                                 const std::map<std::string, std::string>& inputs) {
     if (estate.regions.size() < 2)
         return Error{Fault::refused, "an estate of one region has nowhere to go: there is nothing to simulate"};
-    BoundPlan bound = TRY(bind_plan(plan, inputs, estate, catalogue()).result());
     std::string requester;
     for (const Person& person : estate.people)
         if (!person.login.empty() && requester.empty()) requester = person.name;
-    Programme programme{.assignment = {.plan = std::move(plan),
-                                       .estate = std::move(estate),
-                                       .lab_root = std::move(lab_root),
-                                       .options = {}},
-                        .bound = std::move(bound)};
     // The simulator asks what would happen, not whether Kedge may: every target is armed in its own world.
-    programme.assignment.options = {.inputs = std::move(inputs),
+    for (Target& target : estate.targets) target.armed = true;
+    Programme programme{
+        .assignment = {.pinned = std::make_shared<const Pinned>(TRY(pin(plan, inputs, std::move(estate)))),
+                       .lab_root = std::move(lab_root),
+                       .options = {}}};
+    programme.assignment.options = {.inputs = inputs,
                                     .mode = Mode::live,
                                     .requester = requester,
                                     .reason = "a disaster in the simulator",
-                                    .confirm = programme.bound.gate ? programme.bound.gate->confirm : "",
+                                    .confirm = programme.plan().gate ? programme.plan().gate->confirm : "",
                                     .id = std::string(run_id)};
-    for (Target& target : programme.assignment.estate.targets) target.armed = true;
-    Disaster undisturbed(programme.assignment, programme.bound, 1);
-    undisturbed.set_up(losses_for(programme.bound).front());
+    Disaster undisturbed(programme.assignment, 1);
+    undisturbed.set_up(losses_for(programme.plan()).front());
     TRY(undisturbed.start());
     undisturbed.play(1h);
     programme.length = undisturbed.ended_at().value_or(undisturbed.world().ground.now()) - *undisturbed.declared_at();

@@ -17,12 +17,13 @@ namespace kedge::sim {
 // A plan, ready to be tried any number of times. Does not change.
 struct Programme {
     Assignment assignment;
-    BoundPlan bound;
     Span length{};  // of an undisturbed run, measured once
+
+    const BoundPlan& plan() const { return assignment.plan(); }
 };
 // Binds the plan and lets it run once, undisturbed. The error says why it cannot be tried at all.
-Result<Programme> make_programme(Plan plan, Estate estate, std::string lab_root,
-                                 std::map<std::string, std::string> inputs);
+Result<Programme> make_programme(const Plan& plan, Estate estate, std::string lab_root,
+                                 const std::map<std::string, std::string>& inputs);
 
 enum class Came {
     recovered,  // the plan did what it is for
