@@ -13,11 +13,11 @@ constexpr Span idle_most = 1s;
 
 }  // namespace
 
-Controller::Process::Process(World& world, ControlledRun run, Council council, std::unique_ptr<MemoryJournal> journal_,
-                             std::function<void()> wake)
+Controller::Process::Process(World& world, ControlledRun run, Council council, const std::vector<Slower>& slower,
+                             std::unique_ptr<MemoryJournal> journal_, std::function<void()> wake)
     : journal(std::move(journal_)),
       estate(std::move(run.estate)),
-      executor(world.ground, run.claim->epoch(), std::move(wake)),
+      executor(world.ground, run.claim->epoch(), slower, std::move(wake)),
       runner(*journal, std::move(run.claim), Engine(std::move(run.state), std::move(council)), *estate, world.targets,
              executor, world.ground.schedule()) {}
 
@@ -46,8 +46,8 @@ void Controller::take(ControlledRun run, std::unique_ptr<MemoryJournal> journal)
     const std::uint64_t life = life_;
     // A lab's own estate lets its people be played; in any other they come with their logins (people.h).
     Council council{.people = assignment_.estate().people, .lab = !assignment_.estate().lab.empty()};
-    process_ = std::make_unique<Process>(world_, std::move(run), std::move(council), std::move(journal),
-                                         [this, life] { turn(life); });
+    process_ = std::make_unique<Process>(world_, std::move(run), std::move(council), assignment_.slower,
+                                         std::move(journal), [this, life] { turn(life); });
     process_->executor.before_answer = [this] {
         if (++answers_ != die_before_answer) return true;
         die();

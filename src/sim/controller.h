@@ -20,7 +20,8 @@ namespace kedge::sim {
 struct Assignment {
     std::shared_ptr<const Pinned> pinned;
     std::string lab_root;
-    StartOptions options;  // id included: a run of chance could not be repeated
+    StartOptions options;             // id included: a run of chance could not be repeated
+    std::vector<Slower> slower = {};  // as past runs measured the steps, by their places; empty = none does
 
     const Estate& estate() const { return *pinned->estate; }
     const BoundPlan& plan() const { return pinned->course->plan; }  // as its runs have it
@@ -68,8 +69,8 @@ public:
 
 private:
     struct Process {
-        Process(World& world, ControlledRun run, Council council, std::unique_ptr<MemoryJournal> journal_,
-                std::function<void()> wake);
+        Process(World& world, ControlledRun run, Council council, const std::vector<Slower>& slower,
+                std::unique_ptr<MemoryJournal> journal_, std::function<void()> wake);
         std::unique_ptr<MemoryJournal> journal;
         std::shared_ptr<const Estate> estate;
         VirtualExecutor executor;

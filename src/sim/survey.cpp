@@ -19,6 +19,11 @@ void take(Survey& survey, const Outcome& outcome, const BoundPlan& plan) {
     for (const std::size_t fault : outcome.faults) ++survey.drawn[fault];
     for (const std::size_t fault : outcome.fired) ++survey.fired[fault];
     if (outcome.outage) survey.outage.add(*outcome.outage);
+    if (!outcome.failed_at.empty()) ++survey.failed_at[outcome.failed_at];
+    if (outcome.fired.empty()) {
+        ++survey.alone;
+        survey.answered_alone += outcome.came == Came::recovered && outcome.retries == 0;
+    }
     switch (outcome.came) {
         case Came::recovered: ++survey.recovered; break;
         case Came::stopped:
@@ -72,6 +77,7 @@ Span Spread::at_percentile(int percent) const {
 }
 
 bool Survey::objectives_met() const {
+    if (answered_alone * 100 < alone * static_cast<std::uint64_t>(percentile)) return false;
     if (tier.empty() || onset.empty()) return true;
     return onset.at_percentile(percentile) <= rto_objective && rpo.at_percentile(percentile) <= rpo_objective;
 }
@@ -79,6 +85,7 @@ bool Survey::objectives_met() const {
 Survey make_survey(const Programme& programme, const SurveyOptions& options) {
     Survey survey{.plan = programme.plan().name, .estate = programme.assignment.estate().name, .seed = options.seed};
     survey.percentile = options.percentile;
+    survey.measured = programme.measured;
     survey.drawn.resize(all_faults().size());
     survey.fired.resize(all_faults().size());
     const BoundPlan& plan = programme.plan();

@@ -18,6 +18,16 @@ constexpr Span healed_limit = 80min;  // longer than any gate stays open
 constexpr Span quiet_enough = 100s;
 constexpr Span afterwards = 25s;
 
+std::vector<StepTime> times_of(const RunState& state) {
+    std::vector<StepTime> times;
+    for (std::size_t i = 0; i < state.size(); ++i) {
+        const StepRecord& record = state.record(i);
+        if (record.state == StepState::succeeded && record.ready_at && record.ended_at)
+            times.push_back({i, *record.ended_at - *record.ready_at});
+    }
+    return times;
+}
+
 class Trial {
 public:
     Trial(const Programme& programme, std::uint64_t seed, const TrialOptions& options)
@@ -45,6 +55,7 @@ private:
     void measure();
     void measure_loss();
     void measure_steps();
+    void measure_failures();
     void tell();
 
     const Programme& programme_;
@@ -173,6 +184,7 @@ void Trial::measure() {
     }
     measure_loss();
     measure_steps();
+    measure_failures();
     if (outcome_.came == Came::broken || options_.tell) tell();
 }
 
@@ -198,12 +210,21 @@ void Trial::measure_loss() {
 }
 
 void Trial::measure_steps() {
-    const RunState* state = disaster_.controller().state();
-    if (state == nullptr) return;
-    for (std::size_t i = 0; i < state->size(); ++i) {
-        const StepRecord& record = state->record(i);
-        if (record.state == StepState::succeeded && record.ready_at && record.ended_at)
-            outcome_.steps.push_back({i, *record.ended_at - *record.ready_at});
+    if (const RunState* state = disaster_.controller().state()) outcome_.steps = times_of(*state);
+}
+
+void Trial::measure_failures() {
+    for (const Entry& entry : disaster_.controller().store().entries()) {
+        if (entry.run != run_id) continue;
+        if (entry.kind == events::request_judged && get_string(entry.body, "verb") == "retry")
+            outcome_.retries += get_bool(entry.body, "accepted").value_or(false);
+        if (!outcome_.failed_at.empty() || entry.kind != events::step_moved) continue;
+        if (get_string(entry.body, "to") != kedge::to_string(StepState::failed)) continue;
+        const std::string step = get_string(entry.body, "step").value_or("");
+        const auto& index = assignment_.pinned->course->index;
+        if (const auto found = index.find(step);
+            found != index.end() && assignment_.plan().steps[found->second].if_failed == IfFailed::stop)
+            outcome_.failed_at = fmt::format("{} ({})", step, get_string(entry.body, "cause").value_or(""));
     }
 }
 
@@ -233,10 +254,34 @@ void Trial::tell() {
                              broken.story);
 }
 
+// How long the steps took and the whole, which the programme keeps.
+Result<std::vector<StepTime>> play_undisturbed(Programme& programme) {
+    Disaster undisturbed(programme.assignment, 1);
+    undisturbed.set_up(losses_for(programme.plan()).front());
+    TRY(undisturbed.start());
+    undisturbed.play(1h);
+    programme.length = undisturbed.ended_at().value_or(undisturbed.world().ground.now()) - *undisturbed.declared_at();
+    return times_of(*undisturbed.controller().state());
+}
+
+void slow_down(Programme& programme, const std::map<std::string, Span>& took, const std::vector<StepTime>& in_models) {
+    const std::vector<BoundStep>& steps = programme.plan().steps;
+    programme.assignment.slower.resize(steps.size());
+    for (const StepTime& time : in_models) {
+        const auto measured = took.find(steps[time.step].id);
+        if (measured == took.end() || steps[time.step].type == nullptr) continue;
+        const bool acts = steps[time.step].type->effect != kedge::Effect::none;
+        programme.assignment.slower[time.step] = {acts ? CallOrder::What::apply : CallOrder::What::look,
+                                                  std::max(measured->second - time.takes, Span{0})};
+        programme.measured.push_back(steps[time.step].id);
+    }
+}
+
 }  // namespace
 
 Result<Programme> make_programme(const Plan& plan, Estate estate, std::string lab_root,
-                                 const std::map<std::string, std::string>& inputs) {
+                                 const std::map<std::string, std::string>& inputs,
+                                 const std::map<std::string, Span>& took) {
     if (estate.regions.size() < 2)
         return Error{Fault::refused, "an estate of one region has nowhere to go: there is nothing to simulate"};
     std::string requester;
@@ -254,11 +299,10 @@ Result<Programme> make_programme(const Plan& plan, Estate estate, std::string la
                                     .reason = "a disaster in the simulator",
                                     .confirm = programme.plan().gate ? programme.plan().gate->confirm : "",
                                     .id = std::string(run_id)};
-    Disaster undisturbed(programme.assignment, 1);
-    undisturbed.set_up(losses_for(programme.plan()).front());
-    TRY(undisturbed.start());
-    undisturbed.play(1h);
-    programme.length = undisturbed.ended_at().value_or(undisturbed.world().ground.now()) - *undisturbed.declared_at();
+    const std::vector<StepTime> in_models = TRY(play_undisturbed(programme));
+    if (took.empty()) return programme;
+    slow_down(programme, took, in_models);
+    TRY(play_undisturbed(programme));  // the whole takes longer now
     return programme;
 }
 
