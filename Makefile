@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 # What `make drill` runs after the build, from the top of the clone.
 DRILL ?= tools/drill $(BUILD)
 
-.PHONY: help build drill test disasters bench bench-verify fuzz format lint sanitize nightly clean
+.PHONY: help build drill test disasters simulate bench bench-verify fuzz format lint sanitize nightly clean
 
 help:
 	@echo 'make drill      install what is missing, build, lose a region of the lab and recover it, report'
@@ -18,8 +18,9 @@ help:
 	@echo 'make format     put all sources into the project'"'"'s format'
 	@echo 'make lint       check format and source (clang-tidy) of all files'
 	@echo 'make disasters  run the long tests on the real lab, on a machine that does nothing else'
+	@echo 'make simulate   two hundred thousand simulated disasters, every call failed, every pair of crashes'
 	@echo 'make sanitize   run the tests under ASan and UBSan, then under TSan'
-	@echo 'make nightly    tests, disasters, lint, sanitizers, benchmarks'
+	@echo 'make nightly    tests, disasters real and simulated, lint, sanitizers, benchmarks'
 	@echo 'make clean      remove what was built'
 
 build: packages-build $(BUILD)/build.ninja
@@ -61,11 +62,15 @@ sanitize: packages-build-lab-test
 	@tools/sanitize address
 	@tools/sanitize thread
 
-nightly: test disasters lint sanitize bench
+nightly: test simulate disasters lint sanitize bench
 
 # What takes minutes on the real lab: kedge killed at many boundaries, partitions, estates on which plans must refuse.
 disasters: test
 	@ctest --test-dir $(BUILD) -C nightly -R '^(kills|partition|withstand)$$' --no-tests=error --output-on-failure
+
+# Every mode of the simulator, on every plan that ships.
+simulate: test
+	@ctest --test-dir $(BUILD) -C nightly -R '^sim_night$$' --no-tests=error --output-on-failure
 
 clean:
 	rm -rf $(BUILD) build-*

@@ -3,16 +3,37 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <memory>
 
 #include "base/check.h"
 
 namespace kedge {
 
+namespace {
+
+struct FreeContext {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+// Looking the algorithm up costs several times what hashing an entry of a journal does, so it is done once for each
+// thread and the context used again.
+EVP_MD_CTX* context_of_this_thread() {
+    thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
+    thread_local const bool chosen = EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
+    check(chosen, "OpenSSL always offers SHA-256");
+    return context.get();
+}
+
+}  // namespace
+
 std::string sha256_hex(std::string_view bytes) {
     std::array<unsigned char, 32> digest{};
     unsigned int size = 0;
-    check(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1 && size == 32,
-          "OpenSSL always offers SHA-256");
+    EVP_MD_CTX* const context = context_of_this_thread();
+    check(EVP_DigestInit_ex(context, nullptr, nullptr) == 1 &&
+              EVP_DigestUpdate(context, bytes.data(), bytes.size()) == 1 &&
+              EVP_DigestFinal_ex(context, digest.data(), &size) == 1 && size == digest.size(),
+          "hashing bytes in memory cannot fail");
     static constexpr std::string_view hex = "0123456789abcdef";
     std::string text;
     text.reserve(64);

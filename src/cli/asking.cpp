@@ -109,7 +109,7 @@ ExitCode ask_and_wait(Context& context, Journal& journal, const LoadedRun& run, 
         asking.step.empty() ? fmt::format("run {}", id) : fmt::format("step {} of run {}", asking.step, id);
     const std::string what = fmt::format("{}: {} had no effect", where, asking.verb);
     const Result<Asker> asker =
-        asking.play_as.empty() ? find_asker(context, run.estate, false) : play_person(run.estate, asking.play_as);
+        asking.play_as.empty() ? find_asker(context, *run.estate, false) : play_person(*run.estate, asking.play_as);
     if (!asker) return console.fail(what, asker.error());
     const Request request = new_request(context, *asker, id, asking.step, asking.verb, asking.text, asking.digest);
     if (const Result<void> asked = journal.ask(request); !asked) return console.fail(what, asked.error());

@@ -55,7 +55,7 @@ ExitCode control_run(Context& context, SqliteJournal& journal, ControlledRun run
     const std::string what = fmt::format("run {} is not controlled any more", id);
     const Result<std::string> directory = find_state_directory(context);
     if (!directory) return console.fail(what, left_as_it_is(id, directory.error().message));
-    const Result<Targets> targets = bind_targets(run.estate, *directory);
+    const Result<Targets> targets = bind_targets(*run.estate, *directory);
     if (!targets) return console.fail(what, left_as_it_is(id, targets.error().message));
     Result<LoadedRun> shown = open_run(journal, id, lab_root());
     if (!shown) return console.fail(what, left_as_it_is(id, shown.error().message));
@@ -65,9 +65,9 @@ ExitCode control_run(Context& context, SqliteJournal& journal, ControlledRun run
     context.around().catch_interrupt();
     AttachedView view(context, journal, std::move(shown->state));
     ThreadPool pool(call_threads);
-    Players players(journal, run.estate, {});
-    Engine engine(std::move(run.state), {run.estate.people, !run.estate.lab.empty()});
-    Runner runner(journal, std::move(run.claim), std::move(engine), run.estate, *targets, pool, clock);
+    Players players(journal, *run.estate, {});
+    Engine engine(std::move(run.state), {run.estate->people, !run.estate->lab.empty()});
+    Runner runner(journal, std::move(run.claim), std::move(engine), *run.estate, *targets, pool, clock);
     std::optional<Error> trouble;
     const auto stop = [&] {
         if (options.plays_people && !trouble)

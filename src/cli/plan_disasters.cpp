@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/finding.h"
+#include "cli/past_runs.h"
 #include "os/files.h"
 #include "sim/survey.h"
 #include "sim/tabletop.h"
@@ -36,10 +37,13 @@ std::map<std::string, std::string> with_regions(const Plan& plan, const Estate& 
 
 Result<sim::Programme> prepare(Context& context, const std::string& name, std::map<std::string, std::string> inputs) {
     const std::string file = TRY(find_plan_file(context, name));
-    Plan plan = TRY(TRY(read_plan(file)).result());
+    const Plan plan = TRY(TRY(read_plan(file)).result());
     Estate estate = TRY(find_estate(context));
-    auto filled = with_regions(plan, estate, std::move(inputs));
-    return sim::make_programme(std::move(plan), std::move(estate), lab_root(), std::move(filled));
+    const auto filled = with_regions(plan, estate, std::move(inputs));
+    // A journal that cannot be read only means that nothing was measured.
+    const Result<std::unique_ptr<SqliteJournal>> journal = journal_to_read(context);
+    const PastRuns past = past_runs(journal ? journal->get() : nullptr, plan.name, lab_root());
+    return sim::make_programme(plan, std::move(estate), lab_root(), filled, past.last_took);
 }
 
 ExitCode test_plan(Context& context, const TestPlan& options) {

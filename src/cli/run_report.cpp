@@ -153,7 +153,7 @@ ExitCode report(Context& context, const Report& options) {
     if (!run) return console.fail(what, run.error());
     const Result<History> history = read_history(**journal, options.run);
     if (!history) return console.fail(what, history.error());
-    const std::string text = markdown(run->state, run->estate, *history);
+    const std::string text = markdown(run->state, *run->estate, *history);
     const Json json = report_json(run->state, *history, {});
     if (options.output) {
         for (const auto& [suffix, content] : {std::pair{".md", text}, std::pair{".json", dump_pretty(json) + "\n"}}) {

@@ -122,7 +122,7 @@ struct ResumeRun {
 // A run that stands because a person paused it goes on by a request, whoever controls it.
 Result<void> lift_pause(Context& context, Journal& journal, const LoadedRun& run) {
     if (run.state.phase() != RunPhase::paused) return {};
-    const Asker asker = TRY(find_asker(context, run.estate, false));
+    const Asker asker = TRY(find_asker(context, *run.estate, false));
     return journal.ask(new_request(context, asker, run.state.id(), "", "resume", "", ""));
 }
 

@@ -63,6 +63,26 @@ TEST_P(EveryRepeatable, HoldsTheRunWhileNobodyCanLook) {
     EXPECT_EQ(stage.run().result(), RunResult::succeeded);
 }
 
+TEST(LongWork, ThatEndedWithoutItsEffectIsNotWaitedForUntilItsDeadline) {
+    Stage stage(plan({step("a", {.deadline = 4h, .attempts = 1})}));
+    stage.thing("a").replies = {{.shows_after = 3h}};
+    ASSERT_TRUE(stage.play([&] { return stage.thing("a").effects == 1; }));
+    stage.wait(1min);
+    EXPECT_EQ(stage.state_of("a"), StepState::running) << "the target is at it";
+    const Moment gave_up = stage.now();
+    stage.thing("a").gave_up = true;
+    ASSERT_TRUE(stage.play_until("a", StepState::failed));
+    EXPECT_LT(stage.now() - gave_up, 1s);
+    EXPECT_TRUE(stage.said("it gave up"));
+}
+
+TEST(LongWork, ThatGaveUpAfterAllWasDoneHasSucceeded) {
+    Stage stage(plan({step("a")}));
+    stage.thing("a").gave_up = true;
+    ASSERT_TRUE(stage.play_to_end());
+    EXPECT_EQ(stage.state_of("a"), StepState::succeeded);
+}
+
 TEST(AtMostOnce, IsNeverRepeatedWithoutAPerson) {
     for (const Fault fault : {Fault::outcome_unknown, Fault::unavailable}) {
         Stage stage(plan({step("a", {.action = "act.once"})}));

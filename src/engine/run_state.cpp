@@ -132,40 +132,51 @@ Result<RunHeader> read_header(const Entry& first) {
     return header;
 }
 
-RunState::RunState(RunId id, BoundPlan plan, Catalogue catalogue) : id_(std::move(id)), plan_(std::move(plan)) {
-    add_start_gate(plan_);
-    const std::size_t count = plan_.steps.size();
-    records_.resize(count);
-    dependents_.resize(count);
-    unmet_.resize(count);
-    undo_.resize(count);
-    while (first_always_ < count && !plan_.steps[first_always_].always) ++first_always_;
-    unsettled_ = not_begun_ = first_always_;
+Course::Course(BoundPlan bound, Catalogue catalogue) : plan(std::move(bound)) {
+    add_start_gate(plan);
+    const std::size_t count = plan.steps.size();
+    dependents.resize(count);
+    needs.resize(count);
+    undo.resize(count);
+    while (first_always < count && !plan.steps[first_always].always) ++first_always;
     for (std::size_t i = 0; i < count; ++i) {
-        check(plan_.steps[i].always == (i >= first_always_), "`always` steps stand last");
-        check(index_.emplace(plan_.steps[i].id, i).second, "no two steps of a plan have the same id");
-        if (plan_.steps[i].type != nullptr && !plan_.steps[i].type->undo.empty()) {
-            undo_[i] = find_action(catalogue, plan_.steps[i].type->undo);
-            check(undo_[i] != nullptr, "an action's undo is an action of the catalogue");
+        const BoundStep& step = plan.steps[i];
+        check(step.always == (i >= first_always), "`always` steps stand last");
+        check(index.emplace(step.id, i).second, "no two steps of a plan have the same id");
+        if (step.type != nullptr && !step.type->undo.empty()) {
+            undo[i] = find_action(catalogue, step.type->undo);
+            check(undo[i] != nullptr, "an action's undo is an action of the catalogue");
         }
     }
     for (std::size_t i = 0; i < count; ++i)
-        for (const std::string& need : plan_.steps[i].needs) {
-            const auto found = index_.find(need);
-            check(found != index_.end(), "a bound plan needs only steps of its own");
-            dependents_[found->second].push_back(i);
-            ++unmet_[i];
+        for (const std::string& need : plan.steps[i].needs) {
+            const auto found = index.find(need);
+            check(found != index.end(), "a bound plan needs only steps of its own");
+            dependents[found->second].push_back(i);
+            ++needs[i];
         }
-    for (std::size_t i = 0; i < count; ++i) held_up_ += is_held_up(i);
+}
+
+RunState::RunState(RunId id, BoundPlan plan, Catalogue catalogue)
+    : RunState(std::move(id), std::make_shared<const Course>(std::move(plan), catalogue)) {}
+
+RunState::RunState(RunId id, std::shared_ptr<const Course> course)
+    : id_(std::move(id)),
+      course_(std::move(course)),
+      records_(size()),
+      unmet_(course_->needs),
+      unsettled_(first_always()),
+      not_begun_(first_always()) {
+    for (std::size_t i = 0; i < size(); ++i) held_up_ += is_held_up(i);
 }
 
 bool RunState::is_held_up(std::size_t index) const {
-    return index < first_always_ && records_[index].state == StepState::pending && unmet_[index] > 0;
+    return index < first_always() && records_[index].state == StepState::pending && unmet_[index] > 0;
 }
 
 std::optional<std::size_t> RunState::find(std::string_view step) const {
-    const auto found = index_.find(std::string(step));
-    if (found == index_.end()) return std::nullopt;
+    const auto found = course_->index.find(std::string(step));
+    if (found == course_->index.end()) return std::nullopt;
     return found->second;
 }
 
@@ -222,7 +233,7 @@ Result<void> RunState::fold_step(const Entry& entry) {
     const std::optional<StepState> to = parse_step_state(get_string(entry.body, "to").value_or(""));
     const std::optional<Cause> cause = parse_cause(get_string(entry.body, "cause").value_or(""));
     if (!found || !to || !cause) return unexplained(entry, "it names no step, state or cause that is known");
-    const BoundStep& step = plan_.steps[*found];
+    const BoundStep& step = course_->plan.steps[*found];
     StepRecord& record = records_[*found];
     const StepState from = record.state;
     if (find_transition(from, *to, *cause) == nullptr)
@@ -268,7 +279,7 @@ Result<void> RunState::fold_step(const Entry& entry) {
         return is_done(state) || (state == StepState::failed && step.if_failed != IfFailed::stop);
     };
     if (lets_go_on(*to) != lets_go_on(from))  // what was done and is taken back is needed again
-        for (const std::size_t dependent : dependents_[*found]) {
+        for (const std::size_t dependent : course_->dependents[*found]) {
             held_up_ -= is_held_up(dependent);
             lets_go_on(*to) ? --unmet_[dependent] : ++unmet_[dependent];
             held_up_ += is_held_up(dependent);
@@ -328,14 +339,14 @@ void RunState::sort_in(std::size_t index) {
         in ? void(set.insert(value)) : void(set.erase(value));
     };
     const StepRecord& record = records_[index];
-    const bool always = plan_.steps[index].always;
-    const bool stops = plan_.steps[index].if_failed == IfFailed::stop;
+    const bool always = course_->plan.steps[index].always;
+    const bool stops = course_->plan.steps[index].if_failed == IfFailed::stop;
     put(failed_, index, !always && stops && record.state == StepState::failed);
     put(unknown_, index, record.state == StepState::unknown);
     put(stuck_, index, record.state == StepState::compensation_failed && record.taken_over_by.empty());
     effects_.erase({SIZE_MAX, index});
     effects_.erase({record.completed, index});
-    if (always || undo_[index] == nullptr || record.attempt == 0) return;
+    if (always || course_->undo[index] == nullptr || record.attempt == 0) return;
     if (record.state == StepState::failed) effects_.insert({SIZE_MAX, index});
     if (record.state == StepState::succeeded) effects_.insert({record.completed, index});
 }
@@ -355,7 +366,7 @@ Result<void> RunState::fold_request(const Entry& entry) {
             if (owed.owner.empty() && (step.empty() || owed.step == step)) owed.owner = who;
         const std::vector<std::size_t> stuck(stuck_.begin(), stuck_.end());
         for (const std::size_t index : stuck)
-            if (step.empty() || plan_.steps[index].id == step) {
+            if (step.empty() || course_->plan.steps[index].id == step) {
                 records_[index].taken_over_by = who;
                 sort_in(index);
             }

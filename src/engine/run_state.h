@@ -100,17 +100,31 @@ struct RunHeader {
 Draft started(const RunHeader& header, Moment now);
 Result<RunHeader> read_header(const Entry& first);
 
+// A bound plan as its runs follow it. Does not change, so that any number of runs, in any threads, share one.
+struct Course {
+    // `catalogue` is the one it was bound with and outlives this. A plan with a gate gets a first step `start` that
+    // waits at it.
+    Course(BoundPlan plan, Catalogue catalogue);
+
+    BoundPlan plan;
+    std::unordered_map<std::string, std::size_t> index;  // of a step, by its id
+    std::vector<std::vector<std::size_t>> dependents;
+    std::vector<std::size_t> needs;       // how many a step has
+    std::vector<const ActionType*> undo;  // null where nothing takes the step back
+    std::size_t first_always = 0;
+};
+
 class RunState {
 public:
-    // `plan` must be what the header's texts and inputs bind to; `catalogue` is the one it was bound with and
-    // outlives this. A plan with a gate gets a first step `start` that waits at it.
+    // `course` must be what the header's texts and inputs bind to.
+    RunState(RunId id, std::shared_ptr<const Course> course);
     RunState(RunId id, BoundPlan plan, Catalogue catalogue);
 
     // Folds one entry. corrupt if no legal move explains it.
     Result<void> fold(const Entry& entry);
 
     const RunId& id() const { return id_; }
-    const BoundPlan& plan() const { return plan_; }
+    const BoundPlan& plan() const { return course_->plan; }
     const RunHeader& header() const { return header_; }
     RunPhase phase() const { return phase_; }
     const std::string& phase_says() const { return phase_says_; }
@@ -124,14 +138,14 @@ public:
     // In which phase the run was when it began to hold or was paused.
     RunPhase before_hold() const { return before_hold_; }
 
-    std::size_t size() const { return plan_.steps.size(); }
-    std::size_t first_always() const { return first_always_; }  // `always` steps stand last
-    const BoundStep& bound(std::size_t index) const { return plan_.steps[index]; }
+    std::size_t size() const { return course_->plan.steps.size(); }
+    std::size_t first_always() const { return course_->first_always; }  // `always` steps stand last
+    const BoundStep& bound(std::size_t index) const { return course_->plan.steps[index]; }
     const StepRecord& record(std::size_t index) const { return records_[index]; }
     std::optional<std::size_t> find(std::string_view step) const;
     // The action that takes the step back, or null.
-    const ActionType* undo_of(std::size_t index) const { return undo_[index]; }
-    const std::vector<std::size_t>& dependents(std::size_t index) const { return dependents_[index]; }
+    const ActionType* undo_of(std::size_t index) const { return course_->undo[index]; }
+    const std::vector<std::size_t>& dependents(std::size_t index) const { return course_->dependents[index]; }
     std::size_t unmet_needs(std::size_t index) const { return unmet_[index]; }
     std::size_t unsettled() const { return unsettled_; }  // main steps that may still move by themselves
     std::size_t not_begun() const { return not_begun_; }  // main steps that are pending, ready or waiting
@@ -159,14 +173,10 @@ private:
     void pay(const std::string& name, const std::string& target, const std::string& region);
 
     RunId id_;
-    BoundPlan plan_;
+    std::shared_ptr<const Course> course_;
     RunHeader header_;
     std::vector<StepRecord> records_;
-    std::unordered_map<std::string, std::size_t> index_;
-    std::vector<std::vector<std::size_t>> dependents_;
     std::vector<std::size_t> unmet_;
-    std::vector<const ActionType*> undo_;
-    std::size_t first_always_ = 0;
     std::size_t unsettled_ = 0, not_begun_ = 0, held_up_ = 0;
     std::size_t completed_ = 0;
     std::set<std::size_t> failed_, unknown_, stuck_;

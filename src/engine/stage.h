@@ -63,6 +63,7 @@ struct Thing {
     bool there = false;                                 // the effect, or the condition
     std::optional<Moment> comes;                        // when an effect that was asked for will be there
     bool at_it = false;                                 // and the target shows until then that it took the order
+    bool gave_up = false;                               // it took the order, and works at it no longer
     std::deque<Reply> replies = {}, undo_replies = {};  // to the next orders; then all is accepted
     int effects = 0, undone = 0, looks = 0;
     Json evidence = Json::object();

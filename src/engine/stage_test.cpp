@@ -228,8 +228,11 @@ Look Stage::look_at(const CallOrder& order) {
     if (thing.holds) return {.done = thing.holds(now_), .allowed = thing.allowed, .says = "a condition"};
     return {.done = truth(thing.there),
             .allowed = thing.comes && thing.at_it ? Truth::no : thing.allowed,
-            .says = thing.there ? "it is there" : "it is not there",
-            .evidence = thing.evidence};
+            .says = thing.there     ? "it is there"
+                    : thing.gave_up ? "it gave up"
+                                    : "it is not there",
+            .evidence = thing.evidence,
+            .gave_up = thing.gave_up};
 }
 
 Stage::Out Stage::carry_out(const CallOrder& order) {

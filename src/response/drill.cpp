@@ -219,7 +219,7 @@ Result<bool> Drill::run_plan(const Plan& plan, const std::map<std::string, std::
     event(plan.name + " started", id);
     ThreadPool pool(call_threads);
     Engine engine(std::move(begun->state), {world_.estate.people, true});
-    Runner runner(world_.journal, std::move(begun->claim), std::move(engine), begun->estate, world_.targets, pool,
+    Runner runner(world_.journal, std::move(begun->claim), std::move(engine), *begun->estate, world_.targets, pool,
                   world_.clock);
     Players players(world_.journal, world_.estate, script_.play);
     runner.on_entry([&](const Entry& entry, const RunState& state) {

@@ -8,14 +8,6 @@
 #include "base/check.h"
 
 namespace kedge {
-namespace {
-
-using namespace std::chrono_literals;
-
-// How long a person's request may lie before the controller sees it.
-constexpr Span inbox_period = 50ms;
-
-}  // namespace
 
 Runner::Runner(Journal& journal, std::unique_ptr<Claim> claim, Engine engine, const Estate& estate,
                const Targets& targets, Executor& executor, const Clock& clock)
@@ -36,7 +28,7 @@ Result<std::optional<Moment>> Runner::turn() {
         if (decision.record.empty() && decision.settled.empty()) {
             for (const CallOrder& order : decision.calls) send(order, now);
             if (engine_.state().phase() == RunPhase::ended) return std::optional<Moment>{};
-            return std::optional{std::min(decision.wake.value_or(now + inbox_period), now + inbox_period)};
+            return std::optional{decision.wake.value_or(Moment::max())};
         }
         TRY(record(decision));
     }
@@ -115,7 +107,7 @@ Result<void> run_to_end(Runner& runner, ThreadPool& pool, const Clock& clock, co
     while (!stop()) {
         const std::optional<Moment> next = TRY(runner.turn());
         if (!next) return {};
-        pool.wait(std::max<Span>(*next - clock.now(), Span{0}));
+        pool.wait(std::clamp<Span>(*next - clock.now(), Span{0}, Runner::inbox_period));
     }
     return {};
 }

@@ -21,9 +21,13 @@ public:
     Runner(Journal& journal, std::unique_ptr<Claim> claim, Engine engine, const Estate& estate, const Targets& targets,
            Executor& executor, const Clock& clock);
 
-    // Takes what came in, decides, records, sends out calls; never waits for a target. Returns when to come again at
-    // the latest, or nothing once the run has ended. After an error of the journal nothing may be done any more:
-    // the run stays where it is and can be resumed.
+    // How long a person's request may lie before the controller sees it.
+    static constexpr Span inbox_period = std::chrono::milliseconds{50};
+
+    // Takes what came in, decides, records, sends out calls; never waits for a target. Returns when something is due
+    // by itself (Moment::max() if nothing is), or nothing once the run has ended. An answer is due when it comes, a
+    // person's request `inbox_period` after it came: whoever cannot know of them comes again so soon. After an error
+    // of the journal nothing may be done any more: the run stays where it is and can be resumed.
     Result<std::optional<Moment>> turn();
 
     // Told of every entry after it was made durable, in order.

@@ -16,9 +16,17 @@
 namespace kedge {
 namespace {
 
+bool is_made_of(const Pinned& known, const RunHeader& header) {
+    const BoundPlan& plan = known.course->plan;
+    return known.plan_text == header.plan_text && known.estate->text == header.estate_text &&
+           plan.inputs == header.inputs && plan.plan_digest == header.plan_digest &&
+           plan.inputs_digest == header.inputs_digest && known.estate->digest == header.estate_digest;
+}
+
 // Plan and estate as they were pinned, bound again: the digests must come out the same.
-Result<LoadedRun> rebuild(const RunId& id, const Entry& first, const std::string& lab_root) {
+Result<LoadedRun> rebuild(const RunId& id, const Entry& first, const std::string& lab_root, const Pinned* known) {
     const RunHeader header = TRY(read_header(first));
+    if (known != nullptr && is_made_of(*known, header)) return LoadedRun{known->estate, RunState(id, known->course)};
     Estate estate = TRY(parse_estate("pinned estate", header.estate_text, {.lab_root = lab_root}).result());
     const Plan plan = TRY(parse_plan("pinned plan", header.plan_text).result());
     BoundPlan bound = TRY(bind_plan(plan, header.inputs, estate, catalogue()).result());
@@ -26,12 +34,21 @@ Result<LoadedRun> rebuild(const RunId& id, const Entry& first, const std::string
         estate.digest != header.estate_digest)
         return Error{Fault::corrupt,
                      "run " + id + ": its pinned plan does not have the digest that was pinned with it"};
-    return LoadedRun{std::move(estate), RunState(id, std::move(bound), catalogue())};
+    return LoadedRun{std::make_shared<const Estate>(std::move(estate)), RunState(id, std::move(bound), catalogue())};
 }
 
 Result<void> fold_all(RunState& state, const Journal& journal, const RunId& id) {
     for (const Entry& entry : TRY(journal.read(id, state.last()))) TRY(state.fold(entry));
     return {};
+}
+
+// Folded no further than its first entry.
+Result<LoadedRun> open(const Journal& journal, const RunId& id, const std::string& lab_root, const Pinned* known) {
+    const std::vector<Entry> first = TRY(journal.read(id, 0, 1));
+    if (first.empty()) return Error{Fault::not_found, "there is no run " + id, "list them with `kedge run list`"};
+    LoadedRun run = TRY(rebuild(id, first.front(), lab_root, known));
+    TRY(run.state.fold(first.front()));
+    return run;
 }
 
 }  // namespace
@@ -54,11 +71,7 @@ Result<RunId> new_run_id(const Journal& journal, std::string_view prefix) {
 }
 
 Result<LoadedRun> open_run(const Journal& journal, const RunId& id, const std::string& lab_root) {
-    const std::vector<Entry> first = TRY(journal.read(id, 0, 1));
-    if (first.empty()) return Error{Fault::not_found, "there is no run " + id, "list them with `kedge run list`"};
-    LoadedRun run = TRY(rebuild(id, first.front(), lab_root));
-    TRY(run.state.fold(first.front()));
-    return run;
+    return open(journal, id, lab_root, nullptr);
 }
 
 Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root) {
@@ -67,9 +80,22 @@ Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::s
     return run;
 }
 
+Result<Pinned> pin(const Plan& plan, const std::map<std::string, std::string>& inputs, Estate estate) {
+    BoundPlan bound = TRY(bind_plan(plan, inputs, estate, catalogue()).result());
+    return Pinned{.plan_text = plan.text,
+                  .estate = std::make_shared<const Estate>(std::move(estate)),
+                  .course = std::make_shared<const Course>(std::move(bound), catalogue())};
+}
+
 Result<ControlledRun> start_run(Journal& journal, const Plan& plan, const Estate& estate, const StartOptions& options,
                                 const std::string& controller, Moment now) {
-    const BoundPlan bound = TRY(bind_plan(plan, options.inputs, estate, catalogue()).result());
+    return start_run(journal, TRY(pin(plan, options.inputs, estate)), options, controller, now);
+}
+
+Result<ControlledRun> start_run(Journal& journal, const Pinned& pinned, const StartOptions& options,
+                                const std::string& controller, Moment now) {
+    const BoundPlan& bound = pinned.course->plan;
+    const Estate& estate = *pinned.estate;
     const bool changes = options.mode != Mode::rehearse;
     if (changes) {
         if (const std::vector<std::string> unarmed = unarmed_targets(bound, estate); !unarmed.empty())
@@ -77,10 +103,10 @@ Result<ControlledRun> start_run(Journal& journal, const Plan& plan, const Estate
                          fmt::format("set `armed: true` in {} once their owner agrees", estate.path)};
         if (bound.gate && !bound.gate->confirm.empty() && options.confirm != bound.gate->confirm)
             return Error{Fault::refused,
-                         fmt::format("plan {} starts only when '{}' was typed", plan.name, bound.gate->confirm),
+                         fmt::format("plan {} starts only when '{}' was typed", bound.name, bound.gate->confirm),
                          fmt::format("pass --confirm {}", bound.gate->confirm)};
     }
-    RunHeader header{.plan_text = plan.text,
+    RunHeader header{.plan_text = pinned.plan_text,
                      .plan_digest = bound.plan_digest,
                      .estate_text = estate.text,
                      .estate_digest = estate.digest,
@@ -95,15 +121,16 @@ Result<ControlledRun> start_run(Journal& journal, const Plan& plan, const Estate
     const RunId id = options.id.empty() ? TRY(new_run_id(journal, "r-")) : options.id;
     std::unique_ptr<Claim> claim =
         TRY(journal.begin(id, changes ? bound.targets : std::vector<std::string>{}, started(header, now), controller));
-    RunState state(id, bound, catalogue());
+    RunState state(id, pinned.course);
     TRY(fold_all(state, journal, id));
-    return ControlledRun{estate, std::move(claim), std::move(state)};
+    return ControlledRun{pinned.estate, std::move(claim), std::move(state)};
 }
 
 Result<ControlledRun> resume_run(Journal& journal, const RunId& id, const std::string& controller,
-                                 const std::string& lab_root, Moment now) {
+                                 const std::string& lab_root, Moment now, const Pinned* known) {
     std::unique_ptr<Claim> claim = TRY(journal.claim(id, controller));
-    LoadedRun run = TRY(load_run(journal, id, lab_root));
+    LoadedRun run = TRY(open(journal, id, lab_root, known));
+    TRY(fold_all(run.state, journal, id));
     const std::array takeover = {events::claimed(controller, now)};
     TRY(journal.append(*claim, takeover));
     TRY(fold_all(run.state, journal, id));

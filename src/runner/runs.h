@@ -14,9 +14,18 @@ namespace kedge {
 
 // A run as the journal tells it. `estate` is the one that was pinned when it began, not today's file.
 struct LoadedRun {
-    Estate estate;
+    std::shared_ptr<const Estate> estate;
     RunState state;
 };
+
+// What the first entry of a run pins, read and bound. Does not change, so that any number of runs may share one.
+struct Pinned {
+    std::string plan_text;
+    std::shared_ptr<const Estate> estate;
+    std::shared_ptr<const Course> course;
+};
+// Binds `plan` to `estate`; the error names every mistake.
+Result<Pinned> pin(const Plan& plan, const std::map<std::string, std::string>& inputs, Estate estate);
 
 // Folds run `id`. not_found for an unknown one; corrupt if its entries cannot be true. `lab_root` as for parse_estate.
 Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root);
@@ -37,7 +46,7 @@ struct StartOptions {
 
 // A run that this process controls. Feed it to a Runner.
 struct ControlledRun {
-    Estate estate;
+    std::shared_ptr<const Estate> estate;
     std::unique_ptr<Claim> claim;
     RunState state;
 };
@@ -47,10 +56,14 @@ struct ControlledRun {
 // A rehearsal holds no targets and needs none armed.
 Result<ControlledRun> start_run(Journal& journal, const Plan& plan, const Estate& estate, const StartOptions& options,
                                 const std::string& controller, Moment now);
+// The same, of what is bound already; its inputs stand for those of `options`.
+Result<ControlledRun> start_run(Journal& journal, const Pinned& pinned, const StartOptions& options,
+                                const std::string& controller, Moment now);
 
-// Takes an unfinished run over with a higher epoch. conflict while its controller lives.
+// Takes an unfinished run over with a higher epoch. conflict while its controller lives. What the run has pinned is not
+// read again if it is, letter by letter, what `known` was made of; then `lab_root` is not used.
 Result<ControlledRun> resume_run(Journal& journal, const RunId& id, const std::string& controller,
-                                 const std::string& lab_root, Moment now);
+                                 const std::string& lab_root, Moment now, const Pinned* known = nullptr);
 
 // "pid 4711 on db-7"
 std::string controller_name();

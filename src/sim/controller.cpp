@@ -5,13 +5,20 @@
 #include "sim/world/ground.h"
 
 namespace kedge::sim {
+namespace {
 
-Controller::Process::Process(World& world, ControlledRun run, Council council, std::unique_ptr<MemoryJournal> journal_,
-                             std::function<void()> wake)
+// A real controller looks into its inbox twenty times a second. Here it is told when something lies there, and these
+// looks, which would find nothing, are left out; but for some, lest something be due of which nobody thought.
+constexpr Span idle_most = 1s;
+
+}  // namespace
+
+Controller::Process::Process(World& world, ControlledRun run, Council council, const std::vector<Slower>& slower,
+                             std::unique_ptr<MemoryJournal> journal_, std::function<void()> wake)
     : journal(std::move(journal_)),
       estate(std::move(run.estate)),
-      executor(world.ground, run.claim->epoch(), std::move(wake)),
-      runner(*journal, std::move(run.claim), Engine(std::move(run.state), std::move(council)), estate, world.targets,
+      executor(world.ground, run.claim->epoch(), slower, std::move(wake)),
+      runner(*journal, std::move(run.claim), Engine(std::move(run.state), std::move(council)), *estate, world.targets,
              executor, world.ground.schedule()) {}
 
 Controller::Controller(World& world, const Assignment& assignment) : world_(world), assignment_(assignment) {}
@@ -20,16 +27,16 @@ Controller::~Controller() = default;
 
 Result<void> Controller::start() {
     auto journal = std::make_unique<MemoryJournal>(store_);
-    ControlledRun run = TRY(start_run(*journal, assignment_.plan, assignment_.estate, assignment_.options,
-                                      "the first controller", world_.ground.now()));
+    ControlledRun run =
+        TRY(start_run(*journal, *assignment_.pinned, assignment_.options, "the first controller", world_.ground.now()));
     take(std::move(run), std::move(journal));
     return {};
 }
 
 Result<void> Controller::resume() {
     auto journal = std::make_unique<MemoryJournal>(store_);
-    ControlledRun run = TRY(
-        resume_run(*journal, assignment_.options.id, "the next controller", assignment_.lab_root, world_.ground.now()));
+    ControlledRun run = TRY(resume_run(*journal, assignment_.options.id, "the next controller", assignment_.lab_root,
+                                       world_.ground.now(), assignment_.pinned.get()));
     take(std::move(run), std::move(journal));
     return {};
 }
@@ -38,9 +45,9 @@ void Controller::take(ControlledRun run, std::unique_ptr<MemoryJournal> journal)
     ++life_;
     const std::uint64_t life = life_;
     // A lab's own estate lets its people be played; in any other they come with their logins (people.h).
-    Council council{.people = assignment_.estate.people, .lab = !assignment_.estate.lab.empty()};
-    process_ = std::make_unique<Process>(world_, std::move(run), std::move(council), std::move(journal),
-                                         [this, life] { turn(life); });
+    Council council{.people = assignment_.estate().people, .lab = !assignment_.estate().lab.empty()};
+    process_ = std::make_unique<Process>(world_, std::move(run), std::move(council), assignment_.slower,
+                                         std::move(journal), [this, life] { turn(life); });
     process_->executor.before_answer = [this] {
         if (++answers_ != die_before_answer) return true;
         die();
@@ -74,9 +81,15 @@ void Controller::turn(std::uint64_t life) {
         process_.reset();
         ++life_;
     } else {
-        wake_at(**next);
+        wake_at(std::min(**next, world_.ground.now() + idle_most));
     }
     if (on_turn) on_turn();
+}
+
+Result<void> Controller::ask(const Request& request) {
+    TRY(inbox_->ask(request));
+    if (process_) wake_at(world_.ground.now() + Runner::inbox_period);
+    return {};
 }
 
 void Controller::stall(Span span) {
@@ -101,7 +114,7 @@ void Controller::start_another() {
     StartOptions options = assignment_.options;
     options.id = "r-second";
     const Result<ControlledRun> second =
-        start_run(journal, assignment_.plan, assignment_.estate, options, "another controller", world_.ground.now());
+        start_run(journal, *assignment_.pinned, options, "another controller", world_.ground.now());
     if (second && !second->state.plan().targets.empty() && !ended_) ++second_starts_;
 }
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "journal/memory/memory_journal.h"
-#include "plan/plan.h"
 #include "runner/runner.h"
 #include "runner/runs.h"
 #include "sim/executor.h"
@@ -19,10 +18,13 @@ namespace kedge::sim {
 
 // What a run is made of, read and bound once for any number of disasters.
 struct Assignment {
-    Plan plan;
-    Estate estate;
+    std::shared_ptr<const Pinned> pinned;
     std::string lab_root;
-    StartOptions options;  // id included: a run of chance could not be repeated
+    StartOptions options;             // id included: a run of chance could not be repeated
+    std::vector<Slower> slower = {};  // as past runs measured the steps, by their places; empty = none does
+
+    const Estate& estate() const { return *pinned->estate; }
+    const BoundPlan& plan() const { return pinned->course->plan; }  // as its runs have it
 };
 
 class Controller {
@@ -62,14 +64,15 @@ public:
     // Called after the controller has turned, whatever came of it.
     std::function<void()> on_turn;
     const std::string& trouble() const { return trouble_; }  // why a resume failed; empty = none did
-    MemoryJournal& inbox() { return *inbox_; }               // any other process's way to the journal
+    // A person asks, from another process. The controller, if one lives, comes to it in its time.
+    Result<void> ask(const Request& request);
 
 private:
     struct Process {
-        Process(World& world, ControlledRun run, Council council, std::unique_ptr<MemoryJournal> journal_,
-                std::function<void()> wake);
+        Process(World& world, ControlledRun run, Council council, const std::vector<Slower>& slower,
+                std::unique_ptr<MemoryJournal> journal_, std::function<void()> wake);
         std::unique_ptr<MemoryJournal> journal;
-        Estate estate;
+        std::shared_ptr<const Estate> estate;
         VirtualExecutor executor;
         Runner runner;
     };

@@ -63,15 +63,14 @@ Place home_of(const BoundPlan& plan, const Estate& estate) {
     return 0;
 }
 
-Disaster::Disaster(const Assignment& assignment, const BoundPlan& bound, std::uint64_t seed)
+Disaster::Disaster(const Assignment& assignment, std::uint64_t seed)
     : assignment_(assignment),
-      bound_(bound),
       random_(seed),
-      world_(assignment.estate, random_.next()),
+      world_(assignment.estate(), random_.next()),
       controller_(world_, assignment),
       people_(world_, controller_, assignment, random_.fork()),
-      scene_(scene_of(bound)),
-      home_(home_of(bound, assignment.estate)) {
+      scene_(scene_of(assignment.plan())),
+      home_(home_of(assignment.plan(), assignment.estate())) {
     controller_.on_turn = [this] {
         if (controller_.has_ended() && !ended_at_) ended_at_ = world_.ground.now();
         people_.look();

@@ -40,8 +40,8 @@ std::vector<Loss> losses_for(const BoundPlan& plan);
 
 class Disaster {
 public:
-    // `assignment` outlives it. `bound` is its plan, bound with its inputs.
-    Disaster(const Assignment& assignment, const BoundPlan& bound, std::uint64_t seed);
+    // `assignment` outlives it.
+    Disaster(const Assignment& assignment, std::uint64_t seed);
 
     World& world() { return world_; }
     Controller& controller() { return controller_; }
@@ -66,7 +66,6 @@ private:
     void strike(Loss loss);
 
     const Assignment& assignment_;
-    const BoundPlan& bound_;
     Random random_;
     World world_;
     Controller controller_;

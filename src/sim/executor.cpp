@@ -10,8 +10,9 @@ constexpr Span dispatch_most = 3ms;
 
 }  // namespace
 
-VirtualExecutor::VirtualExecutor(Ground& ground, std::uint64_t epoch, std::function<void()> wake)
-    : ground_(ground), epoch_(epoch), wake_(std::move(wake)) {}
+VirtualExecutor::VirtualExecutor(Ground& ground, std::uint64_t epoch, const std::vector<Slower>& slower,
+                                 std::function<void()> wake)
+    : ground_(ground), epoch_(epoch), slower_(slower), wake_(std::move(wake)) {}
 
 VirtualExecutor::~VirtualExecutor() {
     mind_->alive = false;
@@ -21,11 +22,13 @@ void VirtualExecutor::submit(const CallOrder& order, std::function<Answer()> wor
     const Errand errand{.step = order.step, .attempt = order.attempt, .epoch = epoch_, .undo = order.undo};
     // Half of the calls that were on their way when their controller died arrive all the same.
     const bool on_the_wire = ground_.random().chance(0.5);
-    auto call = [this, mind = mind_, &ground = ground_, errand, on_the_wire, work = std::move(work)] {
+    const bool slow = !order.undo && order.step < slower_.size() && slower_[order.step].call == order.what;
+    const Span later = slow ? slower_[order.step].by : Span{0};
+    auto call = [this, later, mind = mind_, &ground = ground_, errand, on_the_wire, work = std::move(work)] {
         if (!mind->alive && !on_the_wire) return;
         ground.begin_call(errand);
         Answer answer = work();
-        const Span takes = ground.end_call();
+        const Span takes = ground.end_call() + later;
         ground.schedule().after(takes, [this, mind, answer = std::move(answer)]() mutable {
             if (!mind->alive) return;
             if (before_answer && !before_answer()) return;

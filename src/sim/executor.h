@@ -11,10 +11,17 @@
 
 namespace kedge::sim {
 
+// By how much a step takes longer than the models have it.
+struct Slower {
+    CallOrder::What call{};  // which of its calls: the look of a check, the effect of an act
+    Span by{};
+};
+
 class VirtualExecutor final : public Executor {
 public:
-    // `wake` is called after an answer came. The ground outlives it.
-    VirtualExecutor(Ground& ground, std::uint64_t epoch, std::function<void()> wake);
+    // `wake` is called after an answer came. `slower` is by the steps' places; it may be empty. It and the ground
+    // outlive this.
+    VirtualExecutor(Ground& ground, std::uint64_t epoch, const std::vector<Slower>& slower, std::function<void()> wake);
     ~VirtualExecutor() override;
 
     void submit(const CallOrder& order, std::function<Answer()> work) override;
@@ -31,6 +38,7 @@ private:
     };
     Ground& ground_;
     std::uint64_t epoch_;
+    const std::vector<Slower>& slower_;
     std::function<void()> wake_;
     std::shared_ptr<Mind> mind_ = std::make_shared<Mind>();
 };

@@ -12,8 +12,8 @@ namespace {
 
 TEST(Found, ARejoinThatFailedIsNotWaitedForUntilItsDeadline) {
     const ShippedUse use{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
-    const Casting casting = cast(use);
-    Disaster disaster(casting.assignment, casting.bound, 14);
+    const Programme programme = programme_of(use);
+    Disaster disaster(programme.assignment, 14);
     disaster.set_up(Loss::database);
     // The new primary is cut off from the old one while that is rewound.
     disaster.controller().on_entry = [&](const Entry& entry, const RunState&) {

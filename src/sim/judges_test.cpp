@@ -18,15 +18,10 @@ const ShippedUse failback{"regional-failback", {{"from", "us-west-2"}, {"to", "u
 const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
 constexpr std::uint64_t seeds_max = 1000;
 
-const Programme& programme_of(const ShippedUse& use) {
+const Programme& prepared(const ShippedUse& use) {
     static std::map<std::string, Programme> made;
     const auto found = made.find(name_of(use));
-    if (found != made.end()) return found->second;
-    const Casting casting = cast(use);
-    auto programme =
-        make_programme(casting.assignment.plan, casting.assignment.estate, casting.assignment.lab_root, use.inputs);
-    EXPECT_TRUE(programme) << programme.error().message;
-    return made.emplace(name_of(use), std::move(*programme)).first->second;
+    return found != made.end() ? found->second : made.emplace(name_of(use), programme_of(use)).first->second;
 }
 
 // Does something in the name of a step, which the journal may know nothing of.
@@ -270,7 +265,7 @@ TEST_P(Judge, FindsWhatIsPlanted) {
     const Plant& plant = GetParam();
     TrialOptions options{.no_faults = true, .mode = plant.mode, .plant = plant.plant};
     for (std::uint64_t seed = 1; seed <= seeds_max; ++seed) {
-        const Outcome outcome = try_once(programme_of(plant.use), seed, options);
+        const Outcome outcome = try_once(prepared(plant.use), seed, options);
         if (std::ranges::any_of(outcome.broken, [&](const Broken& one) { return one.invariant == plant.promise; })) {
             RecordProperty("seeds", static_cast<int>(seed));
             return;
@@ -295,7 +290,7 @@ TEST(Judges, EachHasSomethingPlantedForIt) {
 TEST(Judges, SayNothingWhenNothingIsWrong) {
     for (const ShippedUse& use : {failover, failback, planned})
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-            const Outcome outcome = try_once(programme_of(use), seed, {.no_faults = true});
+            const Outcome outcome = try_once(prepared(use), seed, {.no_faults = true});
             EXPECT_NE(outcome.came, Came::broken) << outcome.story;
         }
 }

@@ -24,7 +24,7 @@ void People::look() {
 
 std::vector<const Person*> People::others(const RunState& state, const std::vector<std::string>& roles) const {
     std::vector<const Person*> found;
-    for (const Person& person : assignment_.estate.people) {
+    for (const Person& person : assignment_.estate().people) {
         const bool fits = roles.empty() || std::any_of(roles.begin(), roles.end(), [&](const std::string& role) {
                               return std::find(person.roles.begin(), person.roles.end(), role) != person.roles.end();
                           });
@@ -64,7 +64,7 @@ void People::mind_the_run() {
 void People::agree(const RunState& state, std::size_t step) {
     const StepRecord& record = state.record(step);
     const BoundStep& bound = state.bound(step);
-    const Person* requester = assignment_.estate.person(state.header().requester);
+    const Person* requester = assignment_.estate().person(state.header().requester);
     const std::vector<std::string> roles = bound.gate ? bound.gate->roles : std::vector<std::string>{};
     if (record.waits_for == WaitFor::waiver) {
         std::size_t needed = waiver_quorum;
@@ -91,7 +91,7 @@ void People::answer_wrongly(const RunState& state, std::size_t step) {
     const StepRecord& record = state.record(step);
     const std::string& id = state.bound(step).id;
     ++wrong_;
-    if (const Person* requester = assignment_.estate.person(state.header().requester))
+    if (const Person* requester = assignment_.estate().person(state.header().requester))
         ask_soon(id, record.waits_for == WaitFor::waiver ? "waive" : "approve", "my own", record.digest, *requester);
     if (const auto all = others(state, {}); !all.empty()) {
         ask_soon(id, "approve", "of something else", std::string(64, '0'), *all.front());
@@ -102,7 +102,7 @@ void People::answer_wrongly(const RunState& state, std::size_t step) {
 // Somebody comes to a run that holds: tries again, once, what failed, and answers for what is owed.
 void People::mind(const RunState& state) {
     const std::string& requester = state.header().requester;
-    const Person* person = assignment_.estate.person(requester);
+    const Person* person = assignment_.estate().person(requester);
     if (person == nullptr) return;
     for (std::size_t i = 0; i < state.size(); ++i) {
         const StepRecord& record = state.record(i);
@@ -139,7 +139,7 @@ void People::ask_soon(const std::string& step, const std::string& verb, const st
 void People::ask_of_run(const std::string& verb) {
     const RunState* state = controller_.state();
     if (state == nullptr || controller_.has_ended()) return;
-    if (const Person* person = assignment_.estate.person(state->header().requester))
+    if (const Person* person = assignment_.estate().person(state->header().requester))
         ask({.id = fmt::format("q-{}", ++asked_),
              .run = assignment_.options.id,
              .step = "",
@@ -153,7 +153,7 @@ void People::ask_of_run(const std::string& verb) {
 void People::ask(Request request) {
     request.time = world_.ground.now();
     digests_[request.id] = request.digest;
-    const Result<void> put = controller_.inbox().ask(request);
+    const Result<void> put = controller_.ask(request);
     check(put || controller_.has_ended() || put.error().fault == Fault::refused, "an inbox takes any request in time");
 }
 

@@ -1,11 +1,12 @@
 // For tests: the plans that ship, each way in which they are used, bound to the lab's estate.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "sim/disaster.h"
+#include "sim/trial.h"
 
 namespace kedge::sim {
 
@@ -17,12 +18,10 @@ struct ShippedUse {
 std::string name_of(const ShippedUse& use);
 const std::vector<ShippedUse>& shipped_uses();
 
-struct Casting {
-    Assignment assignment;
-    BoundPlan bound;
-};
-// `use` of the shipped plan; or `text` in its place.
-Casting cast(const ShippedUse& use, const std::string& text = {});
+// `use` of the shipped plan, ready to be tried.
+Programme programme_of(const ShippedUse& use);
+// A number that whoever runs the tests gave, for longer runs than those of every day.
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise);
 std::string read_source(const std::string& path);
 
 }  // namespace kedge::sim

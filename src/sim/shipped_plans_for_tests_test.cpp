@@ -1,12 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
-#include "actions/action.h"
 #include "estate/parse.h"
-#include "plan/bind.h"
 #include "plan/parse.h"
 #include "sim/shipped_plans_for_tests.h"
 
@@ -22,6 +21,11 @@ std::string read_source(const std::string& path) {
     std::stringstream text;
     text << file.rdbuf();
     return text.str();
+}
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+    const char* given = std::getenv(name);
+    return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
 }
 
 const std::vector<ShippedUse>& shipped_uses() {
@@ -53,21 +57,14 @@ std::string name_of(const ShippedUse& use) {
     return name;
 }
 
-Casting cast(const ShippedUse& use, const std::string& text) {
+Programme programme_of(const ShippedUse& use) {
     static const Estate lab = *parse_estate("lab.yaml", read_source("plans/aragora/lab.yaml"), {.lab_root = lab_root});
-    const std::string path = text.empty() ? "plans/aragora/" + use.plan + ".yaml" : use.plan;
-    auto plan = parse_plan(path, text.empty() ? read_source(path) : text);
+    const std::string path = "plans/aragora/" + use.plan + ".yaml";
+    auto plan = parse_plan(path, read_source(path));
     EXPECT_TRUE(plan) << plan.mistakes().lines().front();
-    auto bound = bind_plan(*plan, use.inputs, lab, catalogue());
-    EXPECT_TRUE(bound) << bound.mistakes().lines().front();
-    Casting casting{.assignment = {.plan = *plan, .estate = lab, .lab_root = lab_root, .options = {}}, .bound = *bound};
-    casting.assignment.options = {.inputs = use.inputs,
-                                  .mode = Mode::drill,
-                                  .requester = "tomas",
-                                  .reason = "a disaster in the simulator",
-                                  .confirm = bound->gate ? bound->gate->confirm : "",
-                                  .id = "r-sim"};
-    return casting;
+    auto programme = make_programme(*plan, lab, lab_root, use.inputs);
+    EXPECT_TRUE(programme) << programme.error().message;
+    return std::move(*programme);
 }
 
 }  // namespace kedge::sim

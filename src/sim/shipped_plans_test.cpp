@@ -23,7 +23,7 @@ struct End {
 
 std::string story_of(Controller& controller) {
     std::string story;
-    for (const Entry& entry : controller.store().raw_entries())
+    for (const Entry& entry : controller.store().entries())
         if (entry.kind != "run.started")
             story += kedge::to_string(entry.time).substr(11) + " " + entry.kind + " " +
                      dump(entry.body).substr(0, 300) + "\n";
@@ -43,9 +43,9 @@ std::string effects_of(World& world) {
 
 using Disturb = std::function<void(Controller&)>;
 
-End play(const Casting& casting, const Disturb& disturb = {}) {
-    Disaster disaster(casting.assignment, casting.bound, seed);
-    disaster.set_up(losses_for(casting.bound).front());
+End play(const Programme& programme, const Disturb& disturb = {}) {
+    Disaster disaster(programme.assignment, seed);
+    disaster.set_up(losses_for(programme.plan()).front());
     if (disturb) disturb(disaster.controller());
     Result<void> started = disaster.start();
     EXPECT_TRUE(started || disturb) << "not started";
@@ -63,21 +63,21 @@ End play(const Casting& casting, const Disturb& disturb = {}) {
 
 class ShippedPlan : public testing::TestWithParam<ShippedUse> {
 protected:
-    const Casting casting_ = cast(GetParam());
+    const Programme programme_ = programme_of(GetParam());
 };
 
 TEST_P(ShippedPlan, SucceedsInTheSimulatedWorld) {
-    const End end = play(casting_);
+    const End end = play(programme_);
     ASSERT_TRUE(end.ended) << end.text << end.story;
     EXPECT_NE(end.text.find("result succeeded"), std::string::npos) << end.text << end.story;
 }
 
 TEST_P(ShippedPlan, EndsTheSameWhereverItsControllerDies) {
-    const End undisturbed = play(casting_);
+    const End undisturbed = play(programme_);
     ASSERT_TRUE(undisturbed.ended);
     int deaths = 0;
     const auto expect_same = [&](const std::string& where, const Disturb& disturb) {
-        const End end = play(casting_, disturb);
+        const End end = play(programme_, disturb);
         deaths += end.deaths;
         EXPECT_TRUE(end.ended) << where << "\n" << end.story;
         EXPECT_EQ(end.text, undisturbed.text) << where << "\n" << end.story;

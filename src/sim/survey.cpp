@@ -19,6 +19,11 @@ void take(Survey& survey, const Outcome& outcome, const BoundPlan& plan) {
     for (const std::size_t fault : outcome.faults) ++survey.drawn[fault];
     for (const std::size_t fault : outcome.fired) ++survey.fired[fault];
     if (outcome.outage) survey.outage.add(*outcome.outage);
+    if (!outcome.failed_at.empty()) ++survey.failed_at[outcome.failed_at];
+    if (outcome.fired.empty()) {
+        ++survey.alone;
+        survey.answered_alone += outcome.came == Came::recovered && outcome.retries == 0;
+    }
     switch (outcome.came) {
         case Came::recovered: ++survey.recovered; break;
         case Came::stopped:
@@ -45,13 +50,13 @@ void take(Survey& survey, const Outcome& outcome, const BoundPlan& plan) {
 
 // The strictest objectives of what the plan changes, or of the estate.
 void set_objectives(Survey& survey, const Programme& programme) {
-    const Estate& estate = programme.assignment.estate;
+    const Estate& estate = programme.assignment.estate();
     for (const Tier& tier : estate.tiers) {
-        const bool concerns = std::ranges::any_of(programme.bound.targets, [&](const std::string& name) {
+        const bool concerns = std::ranges::any_of(programme.plan().targets, [&](const std::string& name) {
             const Target* target = estate.target(name);
             return target != nullptr && target->tier == tier.name;
         });
-        if (!concerns && !programme.bound.targets.empty()) continue;
+        if (!concerns && !programme.plan().targets.empty()) continue;
         survey.tier = tier.name;
         survey.rto_objective = tier.rto;
         survey.rpo_objective = tier.rpo;
@@ -72,16 +77,18 @@ Span Spread::at_percentile(int percent) const {
 }
 
 bool Survey::objectives_met() const {
+    if (answered_alone * 100 < alone * static_cast<std::uint64_t>(percentile)) return false;
     if (tier.empty() || onset.empty()) return true;
     return onset.at_percentile(percentile) <= rto_objective && rpo.at_percentile(percentile) <= rpo_objective;
 }
 
 Survey make_survey(const Programme& programme, const SurveyOptions& options) {
-    Survey survey{.plan = programme.bound.name, .estate = programme.assignment.estate.name, .seed = options.seed};
+    Survey survey{.plan = programme.plan().name, .estate = programme.assignment.estate().name, .seed = options.seed};
     survey.percentile = options.percentile;
+    survey.measured = programme.measured;
     survey.drawn.resize(all_faults().size());
     survey.fired.resize(all_faults().size());
-    const BoundPlan plan = RunState("r-sim", programme.bound, catalogue()).plan();
+    const BoundPlan& plan = programme.plan();
     survey.steps.resize(plan.steps.size());
     std::vector<Outcome> outcomes(options.disasters);
     std::atomic<std::uint64_t> next = 0, repeated = 0, unrepeatable = 0;

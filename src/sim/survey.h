@@ -41,14 +41,21 @@ struct Survey {
     Span simulated{};
     std::map<std::string, std::uint64_t> broken_by;   // invariant -> disasters
     std::map<std::string, std::uint64_t> stopped_by;  // how they ended -> disasters
-    std::vector<std::uint64_t> drawn, fired;          // by place in all_faults()
-    std::vector<Outcome> stories;                     // of broken ones, shrunk; the first few
+    std::map<std::string, std::uint64_t> failed_at;   // the first step that failed, and why -> disasters
+    // Disasters in which no fault struck beside the loss itself, and those of them that the plan answered without
+    // anybody having a step tried again.
+    std::uint64_t alone = 0, answered_alone = 0;
+    std::vector<std::uint64_t> drawn, fired;  // by place in all_faults()
+    std::vector<Outcome> stories;             // of broken ones, shrunk; the first few
+    std::vector<std::string> measured;        // steps whose durations are those of past runs
     Spread onset, declaration, outage, rpo;
     std::vector<StepShare> steps;  // of those that recovered
     Span rto_objective{}, rpo_objective{};
     std::string tier;
     int percentile = 95;
 
+    // Whether recovery was fast enough and lost little enough at the percentile; and whether, where nothing else went
+    // wrong, the plan came to its end by itself as often: one that then needs a person has a mistake in it.
     bool objectives_met() const;
 };
 

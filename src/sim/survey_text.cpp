@@ -102,6 +102,10 @@ std::string as_text(const Survey& survey) {
         survey.stopped, percent(survey.stopped), survey.broken, percent(survey.broken));
     for (const auto& [how, count] : survey.stopped_by) text += fmt::format("    stopped: {} {}\n", count, how);
     for (const auto& [what, count] : survey.broken_by) text += fmt::format("    broken: {} \"{}\"\n", count, what);
+    if (survey.alone > 0)
+        text += fmt::format("  nothing else went wrong     {:>8}           in {} of them the plan needed no help\n",
+                            survey.alone, survey.answered_alone);
+    for (const auto& [where, count] : survey.failed_at) text += fmt::format("    failed: {} at {}\n", count, where);
     text += fmt::format("\n  {:<22} {:>9} {:>9} {:>9} {:>9}   objective ({})\n", "", "median", "p95", "p99", "worst",
                         survey.tier.empty() ? "none" : survey.tier);
     const auto rto = survey.tier.empty() ? std::nullopt : std::optional{survey.rto_objective};
@@ -118,6 +122,12 @@ std::string as_text(const Survey& survey) {
             text += fmt::format("  {:>9} {:<{}} {}\n", readable(bar.from),
                                 std::string((bar.count * bar_width + most - 1) / most, '#'), bar_width, bar.count);
     }
+    text += survey.measured.empty()
+                ? "\n  step durations: as the models have them, no past run of this plan was measured\n"
+                : fmt::format(
+                      "\n  step durations: {} of {} steps as past runs measured them, the others as the models "
+                      "have them\n",
+                      survey.measured.size(), survey.steps.size());
     if (const auto steps = slowest(survey); !steps.empty()) {
         text += "\n  where the time goes                      median       p95\n";
         for (const StepShare* share : steps)
@@ -154,6 +164,11 @@ Json as_json(const Survey& survey) {
         {"broken", survey.broken},       {"repeated", survey.repeated},   {"unrepeatable", survey.unrepeatable}};
     json["promises_broken"] = Json::object();
     for (const auto& [what, count] : survey.broken_by) json["promises_broken"][what] = count;
+    json["failed_at"] = Json::object();
+    for (const auto& [where, count] : survey.failed_at) json["failed_at"][where] = count;
+    json["alone"] = survey.alone;
+    json["answered_alone"] = survey.answered_alone;
+    json["durations"] = {{"from_past_runs", survey.measured}, {"others", "models"}};
     json["rto_from_onset"] = spread_json(survey.onset);
     json["rto_from_declaration"] = spread_json(survey.declaration);
     json["outage"] = spread_json(survey.outage);

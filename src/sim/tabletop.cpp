@@ -31,8 +31,8 @@ std::string line_of(const Entry& entry) {
 class Exercise {
 public:
     Exercise(const Programme& programme, std::uint64_t seed, const Table& table)
-        : table_(table), programme_(programme), disaster_(programme.assignment, programme.bound, seed) {
-        record_.id = fmt::format("tabletop-{}-{}", programme.bound.name, seed);
+        : table_(table), programme_(programme), disaster_(programme.assignment, seed) {
+        record_.id = fmt::format("tabletop-{}-{}", programme.plan().name, seed);
     }
     Result<DrillRecord> play();
 
@@ -48,11 +48,11 @@ private:
 };
 
 Result<DrillRecord> Exercise::play() {
-    const std::vector<Loss> losses = losses_for(programme_.bound);
+    const std::vector<Loss> losses = losses_for(programme_.plan());
     disaster_.set_up(losses[disaster_.random().below(losses.size())]);
     record_.type = "tabletop";
-    record_.plan = programme_.bound.name;
-    record_.estate = programme_.assignment.estate.name;
+    record_.plan = programme_.plan().name;
+    record_.estate = programme_.assignment.estate().name;
     record_.fault =
         disaster_.loss() ? fmt::format("simulated: {}", to_string(*disaster_.loss())) : "none: a planned move";
     record_.began = disaster_.struck_at().value_or(disaster_.world().ground.now());
@@ -98,7 +98,7 @@ void Exercise::decide() {
 void Exercise::finish() {
     const RunState* state = disaster_.controller().state();
     record_.ended = disaster_.world().ground.now();
-    for (const Person& person : programme_.assignment.estate.people) record_.participants.push_back(person.full_name);
+    for (const Person& person : programme_.assignment.estate().people) record_.participants.push_back(person.full_name);
     record_.played = true;
     record_.limits.push_back("A tabletop exercise: the world was simulated, nothing real was touched or measured.");
     if (state == nullptr) return;

@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "actions/action.h"
 #include "engine/events.h"
-#include "plan/bind.h"
 
 namespace kedge::sim {
 namespace {
@@ -20,6 +18,16 @@ constexpr Span healed_limit = 80min;  // longer than any gate stays open
 constexpr Span quiet_enough = 100s;
 constexpr Span afterwards = 25s;
 
+std::vector<StepTime> times_of(const RunState& state) {
+    std::vector<StepTime> times;
+    for (std::size_t i = 0; i < state.size(); ++i) {
+        const StepRecord& record = state.record(i);
+        if (record.state == StepState::succeeded && record.ready_at && record.ended_at)
+            times.push_back({i, *record.ended_at - *record.ready_at});
+    }
+    return times;
+}
+
 class Trial {
 public:
     Trial(const Programme& programme, std::uint64_t seed, const TrialOptions& options)
@@ -27,7 +35,7 @@ public:
           options_(options),
           assignment_(with_mode(programme.assignment, options.mode)),
           random_(seed ^ 0x5eed),
-          disaster_(assignment_, programme.bound, seed) {
+          disaster_(assignment_, seed) {
         outcome_.seed = seed;
     }
     Outcome run();
@@ -47,6 +55,7 @@ private:
     void measure();
     void measure_loss();
     void measure_steps();
+    void measure_failures();
     void tell();
 
     const Programme& programme_;
@@ -57,7 +66,6 @@ private:
     std::unique_ptr<Bench> bench_;
     Outcome outcome_;
     bool late_ = false;
-    BoundPlan plan_;  // as the run has it
 };
 
 // One run in ten without any, one in ten with a single late one; the others a share of their own drawing.
@@ -122,7 +130,7 @@ void Trial::settle() {
     Moment changed = ground.now();
     watch_until(
         [&] {
-            const std::size_t now = disaster_.controller().store().raw_entries().size();
+            const std::size_t now = disaster_.controller().store().entries().size();
             if (now != std::exchange(entries, now)) changed = ground.now();
             // Long work of a step may say nothing until its deadline; whoever waits for people has said so.
             return disaster_.controller().has_ended() || (ground.now() - changed > quiet_enough && waits_for_people());
@@ -133,13 +141,12 @@ void Trial::settle() {
 }
 
 Outcome Trial::run() {
-    const std::vector<Loss> losses = losses_for(programme_.bound);
+    const std::vector<Loss> losses = losses_for(programme_.plan());
     disaster_.set_up(losses[random_.below(losses.size())]);
     outcome_.loss = disaster_.loss();
     disaster_.people().habits = {.least = 50ms, .most = 400ms};
-    plan_ = RunState(RunId(run_id), programme_.bound, catalogue()).plan();
-    bench_ = std::make_unique<Bench>(disaster_.world(), disaster_.controller().store(), plan_, assignment_.estate,
-                                     assignment_.options.requester);
+    bench_ = std::make_unique<Bench>(disaster_.world(), disaster_.controller().store(), programme_.plan(),
+                                     assignment_.estate(), assignment_.options.requester);
     bench_->ledger().digests = &disaster_.people().digests();
     stage(outcome_.seed);
     if (options_.plant) options_.plant(disaster_, *bench_);
@@ -177,6 +184,7 @@ void Trial::measure() {
     }
     measure_loss();
     measure_steps();
+    measure_failures();
     if (outcome_.came == Came::broken || options_.tell) tell();
 }
 
@@ -202,12 +210,21 @@ void Trial::measure_loss() {
 }
 
 void Trial::measure_steps() {
-    const RunState* state = disaster_.controller().state();
-    if (state == nullptr) return;
-    for (std::size_t i = 0; i < state->size(); ++i) {
-        const StepRecord& record = state->record(i);
-        if (record.state == StepState::succeeded && record.ready_at && record.ended_at)
-            outcome_.steps.push_back({i, *record.ended_at - *record.ready_at});
+    if (const RunState* state = disaster_.controller().state()) outcome_.steps = times_of(*state);
+}
+
+void Trial::measure_failures() {
+    for (const Entry& entry : disaster_.controller().store().entries()) {
+        if (entry.run != run_id) continue;
+        if (entry.kind == events::request_judged && get_string(entry.body, "verb") == "retry")
+            outcome_.retries += get_bool(entry.body, "accepted").value_or(false);
+        if (!outcome_.failed_at.empty() || entry.kind != events::step_moved) continue;
+        if (get_string(entry.body, "to") != kedge::to_string(StepState::failed)) continue;
+        const std::string step = get_string(entry.body, "step").value_or("");
+        const auto& index = assignment_.pinned->course->index;
+        if (const auto found = index.find(step);
+            found != index.end() && assignment_.plan().steps[found->second].if_failed == IfFailed::stop)
+            outcome_.failed_at = fmt::format("{} ({})", step, get_string(entry.body, "cause").value_or(""));
     }
 }
 
@@ -217,7 +234,7 @@ void Trial::tell() {
     if (outcome_.loss)
         story += fmt::format("The region that the plan leaves was lost: {}.\n", to_string(*outcome_.loss));
     for (const std::size_t fault : outcome_.fired) story += fmt::format("Besides, {}.\n", all_faults()[fault].name);
-    for (const Entry& entry : disaster_.controller().store().raw_entries()) {
+    for (const Entry& entry : disaster_.controller().store().entries()) {
         if (entry.run != run_id) continue;
         const std::string at = kedge::to_string(entry.time).substr(11, 12);
         const auto text = [&](const char* key) { return get_string(entry.body, key).value_or(""); };
@@ -237,34 +254,55 @@ void Trial::tell() {
                              broken.story);
 }
 
-}  // namespace
-
-Result<Programme> make_programme(Plan plan, Estate estate, std::string lab_root,
-                                 std::map<std::string, std::string> inputs) {
-    if (estate.regions.size() < 2)
-        return Error{Fault::refused, "an estate of one region has nowhere to go: there is nothing to simulate"};
-    BoundPlan bound = TRY(bind_plan(plan, inputs, estate, catalogue()).result());
-    std::string requester;
-    for (const Person& person : estate.people)
-        if (!person.login.empty() && requester.empty()) requester = person.name;
-    Programme programme{.assignment = {.plan = std::move(plan),
-                                       .estate = std::move(estate),
-                                       .lab_root = std::move(lab_root),
-                                       .options = {}},
-                        .bound = std::move(bound)};
-    // The simulator asks what would happen, not whether Kedge may: every target is armed in its own world.
-    programme.assignment.options = {.inputs = std::move(inputs),
-                                    .mode = Mode::live,
-                                    .requester = requester,
-                                    .reason = "a disaster in the simulator",
-                                    .confirm = programme.bound.gate ? programme.bound.gate->confirm : "",
-                                    .id = std::string(run_id)};
-    for (Target& target : programme.assignment.estate.targets) target.armed = true;
-    Disaster undisturbed(programme.assignment, programme.bound, 1);
-    undisturbed.set_up(losses_for(programme.bound).front());
+// How long the steps took and the whole, which the programme keeps.
+Result<std::vector<StepTime>> play_undisturbed(Programme& programme) {
+    Disaster undisturbed(programme.assignment, 1);
+    undisturbed.set_up(losses_for(programme.plan()).front());
     TRY(undisturbed.start());
     undisturbed.play(1h);
     programme.length = undisturbed.ended_at().value_or(undisturbed.world().ground.now()) - *undisturbed.declared_at();
+    return times_of(*undisturbed.controller().state());
+}
+
+void slow_down(Programme& programme, const std::map<std::string, Span>& took, const std::vector<StepTime>& in_models) {
+    const std::vector<BoundStep>& steps = programme.plan().steps;
+    programme.assignment.slower.resize(steps.size());
+    for (const StepTime& time : in_models) {
+        const auto measured = took.find(steps[time.step].id);
+        if (measured == took.end() || steps[time.step].type == nullptr) continue;
+        const bool acts = steps[time.step].type->effect != kedge::Effect::none;
+        programme.assignment.slower[time.step] = {acts ? CallOrder::What::apply : CallOrder::What::look,
+                                                  std::max(measured->second - time.takes, Span{0})};
+        programme.measured.push_back(steps[time.step].id);
+    }
+}
+
+}  // namespace
+
+Result<Programme> make_programme(const Plan& plan, Estate estate, std::string lab_root,
+                                 const std::map<std::string, std::string>& inputs,
+                                 const std::map<std::string, Span>& took) {
+    if (estate.regions.size() < 2)
+        return Error{Fault::refused, "an estate of one region has nowhere to go: there is nothing to simulate"};
+    std::string requester;
+    for (const Person& person : estate.people)
+        if (!person.login.empty() && requester.empty()) requester = person.name;
+    // The simulator asks what would happen, not whether Kedge may: every target is armed in its own world.
+    for (Target& target : estate.targets) target.armed = true;
+    Programme programme{
+        .assignment = {.pinned = std::make_shared<const Pinned>(TRY(pin(plan, inputs, std::move(estate)))),
+                       .lab_root = std::move(lab_root),
+                       .options = {}}};
+    programme.assignment.options = {.inputs = inputs,
+                                    .mode = Mode::live,
+                                    .requester = requester,
+                                    .reason = "a disaster in the simulator",
+                                    .confirm = programme.plan().gate ? programme.plan().gate->confirm : "",
+                                    .id = std::string(run_id)};
+    const std::vector<StepTime> in_models = TRY(play_undisturbed(programme));
+    if (took.empty()) return programme;
+    slow_down(programme, took, in_models);
+    TRY(play_undisturbed(programme));  // the whole takes longer now
     return programme;
 }
 

@@ -17,12 +17,17 @@ namespace kedge::sim {
 // A plan, ready to be tried any number of times. Does not change.
 struct Programme {
     Assignment assignment;
-    BoundPlan bound;
-    Span length{};  // of an undisturbed run, measured once
+    Span length{};                      // of an undisturbed run, measured once
+    std::vector<std::string> measured;  // steps whose durations past runs measured
+
+    const BoundPlan& plan() const { return assignment.plan(); }
 };
-// Binds the plan and lets it run once, undisturbed. The error says why it cannot be tried at all.
-Result<Programme> make_programme(Plan plan, Estate estate, std::string lab_root,
-                                 std::map<std::string, std::string> inputs);
+// Binds the plan and lets it run once, undisturbed. The error says why it cannot be tried at all. A step that took
+// longer in past runs than it does then takes so much longer in every disaster; `took` says by the steps' ids how long
+// that was. One that was faster is left as the models have it: they are not hurried.
+Result<Programme> make_programme(const Plan& plan, Estate estate, std::string lab_root,
+                                 const std::map<std::string, std::string>& inputs,
+                                 const std::map<std::string, Span>& took = {});
 
 enum class Came {
     recovered,  // the plan did what it is for
@@ -48,6 +53,8 @@ struct Outcome {
     std::int64_t rows_lost = 0, sessions_lost = 0;
     Span rpo{};                   // age of the oldest acknowledged row that is missing, at the onset
     std::vector<StepTime> steps;  // of those that succeeded
+    std::string failed_at;        // the first step that failed and why, "promote (not_shown)"; empty if none did
+    int retries = 0;              // how often somebody had a step tried again
     std::uint64_t trace = 0, events = 0;
     Span lasted{};      // virtual time in all
     std::string story;  // of a broken one: what happened, line by line

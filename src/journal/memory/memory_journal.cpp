@@ -3,8 +3,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 namespace kedge {
+namespace {
+
+constexpr std::string_view replacement_character = "\xef\xbf\xbd";
+
+bool is_finite(const Json& json) {
+    if (json.is_number_float()) return std::isfinite(json.get<double>());
+    return !json.is_structured() || std::ranges::all_of(json, is_finite);
+}
+
+// What a disk would give back of `body`, which it keeps as `text`: the same, unless bytes that are no UTF-8 were
+// replaced or a number has no form in JSON.
+Json as_read_back(const Json& body, const std::string& text) {
+    if (text.find(replacement_character) == std::string::npos && is_finite(body)) return body;
+    return *parse_json(text);
+}
+
+}  // namespace
 
 class MemoryClaim final : public Claim {
 public:
@@ -54,7 +73,7 @@ void MemoryStore::heal() {
 
 void MemoryStore::crash(UnsyncedTail tail) {
     const std::lock_guard lock(mutex_);
-    if (tail == UnsyncedTail::kept && in_doubt_) apply(*in_doubt_);
+    if (tail == UnsyncedTail::kept && in_doubt_) apply(std::move(*in_doubt_));
     in_doubt_.reset();
     for (Run& run : state_.runs) run.alive = false;
     ++lives_;
@@ -97,24 +116,27 @@ MemoryStore::Asked* MemoryStore::find_waiting(const RunId& run, const std::strin
     return waiting == state_.requests.end() ? nullptr : &*waiting;
 }
 
-std::vector<Entry> MemoryStore::chained(const RunId& run, Epoch epoch, const std::vector<CheckedDraft>& drafts) const {
+std::vector<Entry> MemoryStore::chained(const RunId& run, Epoch epoch, std::span<const Draft> drafts,
+                                        const std::vector<CheckedDraft>& checked) const {
     std::vector<Entry> entries;
+    entries.reserve(drafts.size());
     Position position = state_.entries.size();
     std::string head = position == 0 ? "" : state_.entries.back().digest;
-    for (const CheckedDraft& draft : drafts) {
+    for (std::size_t i = 0; i < drafts.size(); ++i) {
+        const CheckedDraft& draft = checked[i];
         head = link_digest({++position, run, epoch, draft.kind, draft.time, draft.body}, head);
         entries.push_back({.position = position,
                            .run = run,
                            .epoch = epoch,
                            .kind = draft.kind,
-                           .body = *parse_json(draft.body),
+                           .body = as_read_back(drafts[i].body, draft.body),
                            .time = draft.time,
                            .digest = head});
     }
     return entries;
 }
 
-void MemoryStore::apply(const Change& change) {
+void MemoryStore::apply(Change change) {
     if (change.begun) state_.runs.push_back(*change.begun);
     Run* const run = find(change.run);
     check(run != nullptr, "a change names a run that exists");
@@ -123,7 +145,7 @@ void MemoryStore::apply(const Change& change) {
     run->head = change.entries.back().digest;
     run->record.ended = change.ended;
     for (const std::string& id : change.settled) find_waiting(change.run, id)->settled = true;
-    state_.entries.insert(state_.entries.end(), change.entries.begin(), change.entries.end());
+    std::ranges::move(change.entries, std::back_inserter(state_.entries));
 }
 
 MemoryJournal::MemoryJournal(std::shared_ptr<MemoryStore> store)
@@ -142,7 +164,7 @@ Result<void> MemoryJournal::open_for_writing() const {
 Result<void> MemoryJournal::commit(MemoryStore::Change change) {
     const std::optional<AppendFate> fate = store_->fate_of_next();
     if (!fate) {
-        store_->apply(change);
+        store_->apply(std::move(change));
         store_->in_doubt_.reset();  // whoever writes next overwrites a tail that was never synced
         return {};
     }
@@ -151,7 +173,7 @@ Result<void> MemoryJournal::commit(MemoryStore::Change change) {
             closed_ = "a write to the journal failed";
             return Error{Fault::unavailable, "a write to the journal failed: nothing of it was kept"};
         case AppendFate::in_doubt: store_->in_doubt_ = std::move(change); break;
-        case AppendFate::kept: store_->apply(change); break;
+        case AppendFate::kept: store_->apply(std::move(change)); break;
     }
     closed_ = "a sync of the journal failed";
     return Error{Fault::outcome_unknown, "a sync of the journal failed: what was written may be kept or not",
@@ -175,7 +197,7 @@ Result<std::unique_ptr<Claim>> MemoryJournal::begin(const RunId& id, const std::
     MemoryStore::Change change{.run = id, .begun = MemoryStore::Run{}, .entries = {}, .settled = {}};
     change.begun->record = {.id = id, .targets = held, .ended = false, .controller = controller};
     change.begun->epoch = 1;
-    change.entries = store_->chained(id, 1, drafts);
+    change.entries = store_->chained(id, 1, {&first, 1}, drafts);
     TRY(commit(std::move(change)));
     return claim_now(*store_->find(id));
 }
@@ -218,7 +240,7 @@ Result<Position> MemoryJournal::append(const Claim& claim, std::span<const Draft
             return request_not_waiting(claim.run(), *id);
     MemoryStore::Change change{.run = claim.run(),
                                .begun = std::nullopt,
-                               .entries = store_->chained(claim.run(), claim.epoch(), checked),
+                               .entries = store_->chained(claim.run(), claim.epoch(), drafts, checked),
                                .settled = settled,
                                .ended = ends == Ends::yes};
     const Position last = change.entries.back().position;
@@ -241,7 +263,7 @@ Result<std::vector<Entry>> MemoryJournal::read(const RunId& run, Position after,
     for (std::size_t i = at_its_place ? after : 0; i < entries.size() && found.size() < limit; ++i) {
         const Entry& entry = entries[i];
         if (entry.position <= after || (!run.empty() && entry.run != run)) continue;
-        if (entry.digest != entry_digest(entry, i == 0 ? "" : entries[i - 1].digest))
+        if (store_->state_.in_foreign_hands && entry.digest != entry_digest(entry, i == 0 ? "" : entries[i - 1].digest))
             return entry_changed(entry.position);
         found.push_back(entry);
     }

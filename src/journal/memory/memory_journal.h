@@ -47,8 +47,14 @@ public:
     std::shared_ptr<MemoryStore> copy() const;
     void restore(const MemoryStore& older);
 
-    // The entries as they lie in the store, to be damaged by a test.
-    std::vector<Entry>& raw_entries() { return state_.entries; }
+    // The entries as they lie in the store, of all runs. For one thread with its journals.
+    const std::vector<Entry>& entries() const { return state_.entries; }
+    // The same, to be damaged by a test. From then on every read checks digests; what only the store itself has
+    // written is not hashed again.
+    std::vector<Entry>& raw_entries() {
+        state_.in_foreign_hands = true;
+        return state_.entries;
+    }
 
 private:
     friend class MemoryJournal;
@@ -68,6 +74,7 @@ private:
         std::vector<Entry> entries;
         std::vector<Run> runs;
         std::vector<Asked> requests;
+        bool in_foreign_hands = false;
     };
     struct Planted {
         std::uint64_t append = 0;
@@ -86,9 +93,10 @@ private:
     std::optional<AppendFate> fate_of_next();
     Run* find(const RunId& id);
     Asked* find_waiting(const RunId& run, const std::string& id);
-    // The entries that `drafts` become at the end of the chain as it is.
-    std::vector<Entry> chained(const RunId& run, Epoch epoch, const std::vector<CheckedDraft>& drafts) const;
-    void apply(const Change& change);
+    // The entries that `drafts` become at the end of the chain as it is; `checked` are the same ones, checked.
+    std::vector<Entry> chained(const RunId& run, Epoch epoch, std::span<const Draft> drafts,
+                               const std::vector<CheckedDraft>& checked) const;
+    void apply(Change change);
 
     mutable std::mutex mutex_;
     State state_;

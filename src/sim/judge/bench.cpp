@@ -4,7 +4,8 @@
 
 namespace kedge::sim {
 
-Bench::Bench(const World& world, MemoryStore& store, const BoundPlan& plan, const Estate& estate, std::string requester)
+Bench::Bench(const World& world, const MemoryStore& store, const BoundPlan& plan, const Estate& estate,
+             std::string requester)
     : world_(world), store_(store), ledger_(world, plan, estate, std::move(requester)), invariants_(all_invariants()) {}
 
 // FNV-1a, a word at a time: it only has to tell two traces apart.
@@ -27,7 +28,7 @@ void Bench::see(const Entry& entry) {
 }
 
 void Bench::look() {
-    const std::vector<Entry>& entries = store_.raw_entries();
+    const std::vector<Entry>& entries = store_.entries();
     const std::vector<Effect>& effects = world_.ground.effects();
     if (entries_ == entries.size() && changes_ == world_.ground.changes()) return;
     changes_ = world_.ground.changes();

@@ -14,7 +14,8 @@ namespace kedge::sim {
 class Bench {
 public:
     // All outlive it.
-    Bench(const World& world, MemoryStore& store, const BoundPlan& plan, const Estate& estate, std::string requester);
+    Bench(const World& world, const MemoryStore& store, const BoundPlan& plan, const Estate& estate,
+          std::string requester);
 
     // To be called after every event.
     void look();
@@ -34,7 +35,7 @@ private:
     void see(const Entry& entry);
 
     const World& world_;
-    MemoryStore& store_;
+    const MemoryStore& store_;
     Ledger ledger_;
     Invariants invariants_;
     std::vector<Broken> broken_;

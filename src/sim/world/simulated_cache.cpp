@@ -97,6 +97,11 @@ Result<void> SimulatedCache::resume_writes(const std::string& region, Moment dea
 }
 
 Result<CacheModel::Sentinel*> SimulatedCache::choose_sentinel(const std::vector<SentinelLook>& looks, Place region) {
+    // The one nearest to the region is asked, as by the real driver: it reaches the replica whatever parts the regions.
+    const auto distance = [&](std::size_t i) {
+        const Place place = model_.sentinels()[i].part.place;
+        return place == region ? 0 : place == ground_.outside() ? 1 : 2;
+    };
     std::optional<std::size_t> chosen;
     std::optional<std::string> master;
     bool answered = false;
@@ -108,7 +113,7 @@ Result<CacheModel::Sentinel*> SimulatedCache::choose_sentinel(const std::vector<
         if (master && *master != looks[i].master)
             return Error{Fault::refused, fmt::format("the Sentinels disagree: {} and {}", *master, *looks[i].master)};
         master = looks[i].master;
-        if (looks[i].quorum == Truth::yes && !chosen) chosen = i;
+        if (looks[i].quorum == Truth::yes && (!chosen || distance(i) < distance(*chosen))) chosen = i;
     }
     if (!answered) return Error{Fault::unavailable, "no Sentinel answers"};
     if (!chosen) return Error{Fault::refused, "no Sentinel that answers sees a quorum"};
