@@ -63,7 +63,8 @@ void add_texts(Seeds& seeds) {
     for (const std::string& text :
          {"1\tx\n2\t\\N\n" + end, "\n\n" + end, "a\\\\.\n\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x99\x82\n" + end, end,
           std::string("INSERT INTO public.t VALUES (1, 'a''b'),\n\t(2, NULL);\n\n\n")})
-        for (const char columns : {0, 1, 2}) seeds.add("dump_text", std::string{columns, 7} + text);
+        for (const char columns : {'\0', '\1', '\2'})
+            seeds.add("dump_text", std::string{columns, '\7'} + text);
 }
 
 void add_real(Seeds& seeds) {
