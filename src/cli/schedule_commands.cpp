@@ -154,13 +154,13 @@ Json json_of(const ScheduledPlan& plan, const ScheduleLook& look, std::vector<Js
     return item;
 }
 
-Mark mark_of_standing(Standing standing) {
+Mark mark_of_standing(DueState standing) {
     switch (standing) {
-        case Standing::waiting: return {"○", "o", "waiting", Tone::faint};
-        case Standing::due: return {"◷", "~", "due", Tone::plain};
-        case Standing::done: return {"✔", "+", "done", Tone::good};
-        case Standing::failed: return {"✖", "x", "failed", Tone::bad};
-        case Standing::overdue: return {"✖", "x", "overdue", Tone::bad};
+        case DueState::waiting: return {"○", "o", "waiting", Tone::faint};
+        case DueState::due: return {"◷", "~", "due", Tone::plain};
+        case DueState::done: return {"✔", "+", "done", Tone::good};
+        case DueState::failed: return {"✖", "x", "failed", Tone::bad};
+        case DueState::overdue: return {"✖", "x", "overdue", Tone::bad};
     }
     return {};
 }
@@ -181,7 +181,7 @@ ExitCode list(Context& context, const ListSchedules& options) {
     for (const ScheduledPlan& plan : *plans) {
         const ScheduleLook look =
             look_at_schedule(plan.schedule, runs_of(journal->get(), plan.schedule.plan), context.now());
-        is_well = is_well && look.standing != Standing::failed && look.standing != Standing::overdue;
+        is_well = is_well && look.standing != DueState::failed && look.standing != DueState::overdue;
         Result<std::vector<Json>> told = alarms.newest(plan.schedule.plan);
         if (!told) return console.fail(what, told.error());
         table.add({plan.schedule.plan, to_string(plan.schedule.at),

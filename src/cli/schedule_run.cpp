@@ -144,7 +144,7 @@ ExitCode tell_overdue(Context& context, const TellOverdue& options) {
     for (const ScheduledPlan& plan : *plans) {
         const ScheduleLook look =
             look_at_schedule(plan.schedule, runs_of(journal->get(), plan.schedule.plan), context.now());
-        is_well = is_well && look.standing != Standing::failed && look.standing != Standing::overdue;
+        is_well = is_well && look.standing != DueState::failed && look.standing != DueState::overdue;
         items.push_back({{"plan", plan.schedule.plan}, {"standing", to_string(look.standing)}, {"says", look.says}});
         if (!console.json())
             console.print_line(fmt::format("{} {}: {}", plan.schedule.plan, to_string(look.standing), look.says));

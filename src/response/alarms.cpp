@@ -41,29 +41,29 @@ bool is_told(const Json* last, const Notice& notice) {
 
 std::optional<Notice> notice_of(const std::string& estate, const Schedule& schedule, const ScheduleLook& look,
                                 Moment now) {
-    if (look.standing == Standing::waiting || look.standing == Standing::due) return std::nullopt;
+    if (look.standing == DueState::waiting || look.standing == DueState::due) return std::nullopt;
     Notice notice{.severity = "critical", .text = look.says, .at = now};
     notice.about = fmt::format("kedge/{}/{}", estate, schedule.plan);
     notice.key =
         fmt::format("{}/{}/{}", notice.about, look.last_due ? to_string(*look.last_due) : "", to_string(look.standing));
     switch (look.standing) {
-        case Standing::failed:
+        case DueState::failed:
             if (look.newest) notice.key = fmt::format("{}/{}", notice.about, look.newest->id);
             notice.title = fmt::format("{}: {} failed", estate, schedule.plan);
             if (look.newest && look.newest->is_recorded)
                 notice.text += fmt::format("\nLook: kedge run show {}", look.newest->id);
             break;
-        case Standing::overdue:
+        case DueState::overdue:
             notice.title = fmt::format("{}: {} did not run in time", estate, schedule.plan);
             notice.text += "\nLook: kedge schedule list";
             break;
-        case Standing::done:
+        case DueState::done:
             notice.title = fmt::format("{}: {} is well again", estate, schedule.plan);
             notice.severity = "info";
             notice.is_over = true;
             break;
-        case Standing::waiting:
-        case Standing::due: break;
+        case DueState::waiting:
+        case DueState::due: break;
     }
     return notice;
 }

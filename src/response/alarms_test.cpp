@@ -39,12 +39,12 @@ protected:
         return Alarms(file_).tell("office", daily_, look, channels, targets_, now_).value();
     }
     ScheduleLook failed(const std::string& run) const {
-        return {.standing = Standing::failed,
+        return {.standing = DueState::failed,
                 .last_due = now_ - 1h,
                 .newest = ScheduledRun{.id = run, .started = now_ - 1h, .ended = now_, .says = "dump is damaged"},
                 .says = "run " + run + ": dump is damaged"};
     }
-    ScheduleLook standing(Standing standing) const {
+    ScheduleLook standing(DueState standing) const {
         return {.standing = standing, .last_due = now_ - 5h, .says = "was due and did not run"};
     }
 
@@ -69,25 +69,25 @@ TEST_F(Alarm, IsRaisedOnceForEachFailure) {
 }
 
 TEST_F(Alarm, IsRaisedWhenAPlanDidNotRun) {
-    EXPECT_EQ(tell(standing(Standing::overdue)).size(), 2u);
-    EXPECT_THAT(tell(standing(Standing::overdue)), IsEmpty());
+    EXPECT_EQ(tell(standing(DueState::overdue)).size(), 2u);
+    EXPECT_THAT(tell(standing(DueState::overdue)), IsEmpty());
     EXPECT_EQ(board("pager").notices.at(0).title, "office: daily-verification did not run in time");
 }
 
 TEST_F(Alarm, IsClosedOnceAndOnlyWhereItWasRaised) {
-    EXPECT_THAT(tell(standing(Standing::done)), IsEmpty());
+    EXPECT_THAT(tell(standing(DueState::done)), IsEmpty());
     (void)tell(failed("r-1"), {"pager"});
-    EXPECT_EQ(tell(standing(Standing::done)).size(), 1u);
+    EXPECT_EQ(tell(standing(DueState::done)).size(), 1u);
     EXPECT_TRUE(board("pager").notices.at(1).is_over);
     EXPECT_EQ(board("pager").notices.at(1).about, board("pager").notices.at(0).about);
     EXPECT_THAT(board("chat").notices, IsEmpty());
-    EXPECT_THAT(tell(standing(Standing::done)), IsEmpty());
+    EXPECT_THAT(tell(standing(DueState::done)), IsEmpty());
     EXPECT_EQ(tell(failed("r-3"), {"pager"}).size(), 1u);
 }
 
 TEST_F(Alarm, SaysNothingWhileAPlanMayStillSucceed) {
-    EXPECT_THAT(tell(standing(Standing::due)), IsEmpty());
-    EXPECT_THAT(tell(standing(Standing::waiting)), IsEmpty());
+    EXPECT_THAT(tell(standing(DueState::due)), IsEmpty());
+    EXPECT_THAT(tell(standing(DueState::waiting)), IsEmpty());
 }
 
 TEST_F(Alarm, ReachesTheOthersWhenOneChannelIsDownAndThatOneLater) {

@@ -53,7 +53,7 @@ std::vector<Gauge> awkward() {
 ScheduleLook well() {
     const Moment began = parse_moment("2026-11-25T06:03:00Z").value();
     const ScheduledRun run{.id = "r-1", .started = began, .ended = began + 90s, .succeeded = true, .says = ""};
-    return {.standing = Standing::done,
+    return {.standing = DueState::done,
             .last_due = began,
             .next_due = began + 24h,
             .newest = run,

@@ -26,24 +26,24 @@ std::optional<minutes> parse_time(std::string_view text) {
     return hours{hour} + minutes{minute};
 }
 
-Standing stands(const Schedule& schedule, Moment due, const std::vector<ScheduledRun>& since, Moment now) {
-    if (std::ranges::any_of(since, &ScheduledRun::succeeded)) return Standing::done;
+DueState stands(const Schedule& schedule, Moment due, const std::vector<ScheduledRun>& since, Moment now) {
+    if (std::ranges::any_of(since, &ScheduledRun::succeeded)) return DueState::done;
     const bool is_over = now > std::max(due, schedule.since) + schedule.spread + schedule.limit;
     const bool all_ended = std::ranges::all_of(since, [](const ScheduledRun& run) { return run.ended.has_value(); });
-    if (!since.empty() && all_ended) return Standing::failed;
-    return is_over ? Standing::overdue : Standing::due;
+    if (!since.empty() && all_ended) return DueState::failed;
+    return is_over ? DueState::overdue : DueState::due;
 }
 
 std::string sentence(const Schedule& schedule, const ScheduleLook& look, const std::vector<ScheduledRun>& since) {
     const std::string due = look.last_due ? to_string(*look.last_due) : "";
     switch (look.standing) {
-        case Standing::waiting: return fmt::format("due for the first time at {}", to_string(look.next_due));
-        case Standing::due:
+        case DueState::waiting: return fmt::format("due for the first time at {}", to_string(look.next_due));
+        case DueState::due:
             return since.empty() ? fmt::format("due since {}, has not begun yet", due)
                                  : fmt::format("run {} goes on", since.back().id);
-        case Standing::done: return fmt::format("run {} succeeded", look.success->id);
-        case Standing::failed: return fmt::format("run {}: {}", since.back().id, since.back().says);
-        case Standing::overdue: {
+        case DueState::done: return fmt::format("run {} succeeded", look.success->id);
+        case DueState::failed: return fmt::format("run {}: {}", since.back().id, since.back().says);
+        case DueState::overdue: {
             const std::string last =
                 look.success ? fmt::format("it last succeeded at {}", to_string(look.success->ended.value()))
                              : "it has never succeeded";
@@ -102,13 +102,13 @@ std::optional<Occasion> usual_occasion(std::string_view plan) {
     return std::nullopt;
 }
 
-std::string_view to_string(Standing standing) {
+std::string_view to_string(DueState standing) {
     switch (standing) {
-        case Standing::waiting: return "waiting";
-        case Standing::due: return "due";
-        case Standing::done: return "done";
-        case Standing::failed: return "failed";
-        case Standing::overdue: return "overdue";
+        case DueState::waiting: return "waiting";
+        case DueState::due: return "due";
+        case DueState::done: return "done";
+        case DueState::failed: return "failed";
+        case DueState::overdue: return "overdue";
     }
     return "";
 }

@@ -50,17 +50,17 @@ struct ScheduledRun {
     bool is_recorded = true;  // no: it was refused before it began, and the journal knows nothing of it
 };
 
-enum class Standing {
+enum class DueState {
     waiting,  // nothing was due yet
     due,      // it may still begin, or has begun and may still succeed
     done,     // a run since it was last due succeeded
     failed,   // every run since it was last due failed
     overdue,  // none has ended, and the time for it is over
 };
-std::string_view to_string(Standing standing);
+std::string_view to_string(DueState standing);
 
 struct ScheduleLook {
-    Standing standing = Standing::waiting;
+    DueState standing = DueState::waiting;
     std::optional<Moment> last_due;  // nothing if none was yet
     Moment next_due{};
     std::optional<ScheduledRun> newest;   // of any time

@@ -63,45 +63,45 @@ protected:
 };
 
 TEST_F(Stands, WaitingUntilItIsDueForTheFirstTime) {
-    EXPECT_EQ(look("2026-11-21T05:59:00Z", {}).standing, Standing::waiting);
-    EXPECT_EQ(look("2026-11-21T06:01:00Z", {}).standing, Standing::due);
+    EXPECT_EQ(look("2026-11-21T05:59:00Z", {}).standing, DueState::waiting);
+    EXPECT_EQ(look("2026-11-21T06:01:00Z", {}).standing, DueState::due);
 }
 
 TEST_F(Stands, ByWhatWasStartedByHandBeforeItWasDue) {
     const auto failed = run("2026-11-20T13:00:00Z", "2026-11-20T13:10:00Z", false);
-    EXPECT_EQ(look("2026-11-20T14:00:00Z", {failed}).standing, Standing::failed);
-    EXPECT_EQ(look("2026-11-20T14:00:00Z", {}).standing, Standing::waiting);
+    EXPECT_EQ(look("2026-11-20T14:00:00Z", {failed}).standing, DueState::failed);
+    EXPECT_EQ(look("2026-11-20T14:00:00Z", {}).standing, DueState::waiting);
 }
 
 TEST_F(Stands, DueWhileItMayStillSucceed) {
-    EXPECT_EQ(look("2026-11-25T06:05:00Z", {yesterday_}).standing, Standing::due);
+    EXPECT_EQ(look("2026-11-25T06:05:00Z", {yesterday_}).standing, DueState::due);
     const auto going = look("2026-11-25T07:00:00Z", {yesterday_, run("2026-11-25T06:03:00Z", {}, false)});
-    EXPECT_EQ(going.standing, Standing::due);
+    EXPECT_EQ(going.standing, DueState::due);
     EXPECT_EQ(going.says, "run r-25 goes on");
 }
 
 TEST_F(Stands, DoneOnceARunSinceThenSucceeded) {
     const auto done = look("2026-11-25T05:00:00Z", {yesterday_});
-    EXPECT_EQ(done.standing, Standing::done);
+    EXPECT_EQ(done.standing, DueState::done);
     EXPECT_EQ(done.next_due, at("2026-11-25T06:00:00Z"));
     const auto at_last = look("2026-11-25T12:00:00Z", {run("2026-11-25T06:00:00Z", "2026-11-25T06:01:00Z", false),
                                                        run("2026-11-25T11:00:00Z", "2026-11-25T11:30:00Z", true)});
-    EXPECT_EQ(at_last.standing, Standing::done);
+    EXPECT_EQ(at_last.standing, DueState::done);
 }
 
 TEST_F(Stands, FailedWithWhatWasFound) {
     const auto failed =
         look("2026-11-25T06:30:00Z", {yesterday_, run("2026-11-25T06:03:00Z", "2026-11-25T06:20:00Z", false)});
-    EXPECT_EQ(failed.standing, Standing::failed);
+    EXPECT_EQ(failed.standing, DueState::failed);
     EXPECT_EQ(failed.says, "run r-25: dump is damaged");
 }
 
 TEST_F(Stands, OverdueWhenNothingRanOrNothingEnds) {
     const auto overdue = look("2026-11-25T08:10:01Z", {yesterday_});
-    EXPECT_EQ(overdue.standing, Standing::overdue);
+    EXPECT_EQ(overdue.standing, DueState::overdue);
     EXPECT_THAT(overdue.says, HasSubstr("did not run; it last succeeded at 2026-11-24T06:30:00"));
-    EXPECT_EQ(look("2026-11-25T08:10:00Z", {yesterday_}).standing, Standing::due);
-    EXPECT_EQ(look("2026-11-25T08:10:01Z", {run("2026-11-25T06:03:00Z", {}, false)}).standing, Standing::overdue);
+    EXPECT_EQ(look("2026-11-25T08:10:00Z", {yesterday_}).standing, DueState::due);
+    EXPECT_EQ(look("2026-11-25T08:10:01Z", {run("2026-11-25T06:03:00Z", {}, false)}).standing, DueState::overdue);
     EXPECT_THAT(look("2026-11-25T08:10:01Z", {}).says, HasSubstr("it has never succeeded"));
 }
 
