@@ -41,7 +41,7 @@ constexpr int steps_each = 2000;  // small plans are repeated until about so man
 // Takes every notice and does nothing with it.
 class Nowhere final : public Channel {
 public:
-    Result<void> send(const Notice&, Moment) override { return {}; }
+    Result<Receipt> send(const Notice&, Moment) override { return Receipt{}; }
     Result<Truth> delivered(const std::string&, Moment) override { return Truth::no; }
 };
 

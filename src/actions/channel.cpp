@@ -16,9 +16,13 @@ Result<Look> look_announce(const Call& call) {
 }
 
 Result<Json> apply_announce(const Call& call) {
-    TRY(TRY(call.channel())
+    const Receipt receipt = TRY(
+        TRY(call.channel())
             ->send({call.key, call.text("severity"), call.text("title"), call.text("text"), call.now}, call.deadline));
-    return Json{{"key", call.key}};
+    return Json{{"key", call.key},
+                {"delivery", receipt.says},
+                {"delivered", to_string(receipt.delivered)},
+                {"tries", receipt.tries}};
 }
 
 }  // namespace

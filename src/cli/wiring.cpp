@@ -8,6 +8,7 @@
 
 #include "backup/policy_backups.h"
 #include "os/files.h"
+#include "os/secret.h"
 #include "os/socket.h"
 #include "targets/application/process_application.h"
 #include "targets/files/file_channel.h"
@@ -15,6 +16,8 @@
 #include "targets/files/file_samples.h"
 #include "targets/files/file_store.h"
 #include "targets/haproxy/haproxy_traffic.h"
+#include "targets/notification/pagerduty_channel.h"
+#include "targets/notification/slack_channel.h"
 #include "targets/patroni/patroni_postgres.h"
 #include "targets/postgres/host_postgres.h"
 #include "targets/prometheus/prometheus_metrics.h"
@@ -23,19 +26,10 @@
 namespace kedge {
 namespace {
 
-// "env:NAME" or "file:PATH", resolved when it is needed and never written anywhere. Empty if none is named.
+// Read once, when the target is bound; never written anywhere. Empty if none is named.
 Result<std::string> secret(const Settings& settings, std::string_view key) {
     const std::string reference = settings.text(key).value_or("");
-    if (reference.empty()) return std::string();
-    if (reference.starts_with("env:")) {
-        const char* value = std::getenv(reference.c_str() + 4);
-        if (value == nullptr)
-            return Error{Fault::not_found, fmt::format("the secret {} is not in the environment", reference)};
-        return std::string(value);
-    }
-    std::string value = TRY(read_file(reference.substr(5), 64 * 1024).within("the secret " + reference));
-    while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
-    return value;
+    return reference.empty() ? Result<std::string>(std::string()) : read_secret(reference);
 }
 
 Result<std::unique_ptr<Database>> bind_host(const Target& target) {
@@ -129,7 +123,20 @@ Result<std::unique_ptr<Logs>> bind_logs(const Target& target) {
     return std::unique_ptr<Logs>(std::move(logs));
 }
 
-Result<void> bind_target(const Target& target, Targets& targets) {
+Result<std::unique_ptr<Channel>> bind_channel(const Target& target, const std::string& estate) {
+    const auto setting = [&](std::string_view name) { return target.settings.text(name).value_or(""); };
+    if (target.driver == "slack")
+        return std::unique_ptr<Channel>(
+            std::make_unique<SlackChannel>(SlackSettings{.name = target.name, .webhook = setting("webhook")}));
+    if (target.driver == "pagerduty") {
+        PagerdutySettings settings{.name = target.name, .routing_key = setting("routing-key"), .source = estate};
+        if (const auto url = target.settings.text("url")) settings.url = *url;
+        return std::unique_ptr<Channel>(TRY(PagerdutyChannel::create(std::move(settings))));
+    }
+    return std::unique_ptr<Channel>(TRY(FileChannel::create(target.name, setting("path"))));
+}
+
+Result<void> bind_target(const Target& target, const std::string& estate, Targets& targets) {
     const std::string path = target.settings.text("path").value_or("");
     switch (target.kind) {
         case TargetKind::database:
@@ -139,7 +146,7 @@ Result<void> bind_target(const Target& target, Targets& targets) {
         case TargetKind::application: targets.applications[target.name] = TRY(bind_process(target)); break;
         case TargetKind::traffic: targets.traffic[target.name] = TRY(bind_haproxy(target)); break;
         case TargetKind::store: targets.stores[target.name] = TRY(FileStore::create(target.name, path)); break;
-        case TargetKind::channel: targets.channels[target.name] = TRY(FileChannel::create(target.name, path)); break;
+        case TargetKind::channel: targets.channels[target.name] = TRY(bind_channel(target, estate)); break;
         case TargetKind::metrics:
             targets.metrics[target.name] =
                 TRY(PrometheusMetrics::create(target.name, target.settings.text("url").value_or("")));
@@ -157,7 +164,8 @@ std::string samples_in(const std::string& state_directory) {
 
 Result<Targets> bind_targets(const Estate& estate, const std::string& state_directory) {
     Targets targets;
-    for (const Target& target : estate.targets) TRY(bind_target(target, targets).within("target " + target.name));
+    for (const Target& target : estate.targets)
+        TRY(bind_target(target, estate.name, targets).within("target " + target.name));
     targets.samples = std::make_unique<FileSamples>(samples_in(state_directory));
     if (!estate.backups.empty()) {
         std::error_code failed;

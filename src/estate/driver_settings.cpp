@@ -230,6 +230,19 @@ Case channel_file() {
             {required("path", shape::text(), "")}};
 }
 
+Case channel_slack() {
+    return {{"channel", "slack"},
+            "A Slack channel, through an incoming webhook.",
+            {required("webhook", shape::secret(), "the webhook's address, `https://hooks.slack.com/services/...`")}};
+}
+
+Case channel_pagerduty() {
+    return {{"channel", "pagerduty"},
+            "PagerDuty, through its Events API v2. What is only told (`info`) becomes a change event and wakes nobody.",
+            {required("routing-key", shape::secret(), "the integration key of the service, 32 characters"),
+             defaulted("url", shape::text(), "https://events.pagerduty.com", "another one for accounts in the EU")}};
+}
+
 Case metrics_prometheus() {
     return {{"metrics", "prometheus"},
             "A Prometheus server's HTTP API.",
@@ -248,7 +261,9 @@ Fields common_fields() {
         required("kind",
                  shape::choice({"database", "cache", "application", "traffic", "store", "channel", "metrics", "logs"}),
                  "what it is to plans"),
-        required("driver", shape::choice({"host", "patroni", "sentinel", "process", "haproxy", "file", "prometheus"}),
+        required("driver",
+                 shape::choice(
+                     {"host", "patroni", "sentinel", "process", "haproxy", "file", "slack", "pagerduty", "prometheus"}),
                  "how it is reached"),
         optional("says", shape::text(), "what it holds or does, in words"),
         optional("tier", shape::name(), "the tier whose objectives it must meet"),
@@ -264,9 +279,10 @@ bool is_common_target_field(std::string_view name) {
 }
 
 Shape target_shape() {
-    return shape::variant("a target", {"kind", "driver"}, common_fields(),
-                          {postgres_host(), postgres_patroni(), redis_sentinel(), application_process(),
-                           traffic_haproxy(), store_file(), channel_file(), metrics_prometheus(), logs_file()});
+    return shape::variant(
+        "a target", {"kind", "driver"}, common_fields(),
+        {postgres_host(), postgres_patroni(), redis_sentinel(), application_process(), traffic_haproxy(), store_file(),
+         channel_file(), channel_slack(), channel_pagerduty(), metrics_prometheus(), logs_file()});
 }
 
 bool holds_password(std::string_view text) {

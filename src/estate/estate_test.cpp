@@ -89,9 +89,8 @@ TEST(ParseEstate, NamesEveryMistake) {
          {"e.yaml:17:13: `database` has no driver `sentinel`; known: host, patroni"}},
         {"driver: host",
          "driver: hsot",
-         {"e.yaml:17:13: expected one of host, patroni, sentinel, process, haproxy, file, prometheus, found `hsot`; "
-          "did "
-          "you mean `host`?"}},
+         {"e.yaml:17:13: expected one of host, patroni, sentinel, process, haproxy, file, slack, pagerduty, "
+          "prometheus, found `hsot`; did you mean `host`?"}},
         {"    armed: true", "    armed: on", {"e.yaml:19:12: expected true or false, found `on`"}},
         {"database: shop",
          "databse: shop",

@@ -33,4 +33,12 @@ Result<std::string> read_secret(std::string_view reference) {
     return secret;
 }
 
+std::string without_secret(std::string text, std::string_view secret) {
+    if (secret.empty()) return text;
+    constexpr std::string_view instead = "***";
+    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + instead.size()))
+        text.replace(at, secret.size(), instead);
+    return text;
+}
+
 }  // namespace kedge

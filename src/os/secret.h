@@ -13,4 +13,7 @@ namespace kedge {
 // empty one; a message names the reference and never the secret.
 Result<std::string> read_secret(std::string_view reference);
 
+// `text` with every occurrence of `secret` replaced by `***`: for what another side said, before it is written down.
+std::string without_secret(std::string text, std::string_view secret);
+
 }  // namespace kedge

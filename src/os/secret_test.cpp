@@ -26,5 +26,11 @@ TEST(Secret, IsNeverTheReferenceItself) {
     EXPECT_EQ(read_secret("file:/nowhere/at/all").error().fault, Fault::not_found);
 }
 
+TEST(Secret, IsTakenOutOfWhatAnotherSideSaid) {
+    EXPECT_EQ(without_secret("POST /T1/x and /T1/x", "/T1/x"), "POST *** and ***");
+    EXPECT_EQ(without_secret("***", "*"), "*********");
+    EXPECT_EQ(without_secret("nothing", ""), "nothing");
+}
+
 }  // namespace
 }  // namespace kedge

@@ -104,9 +104,9 @@ private:
 class LyingChannel final : public Channel {
 public:
     explicit LyingChannel(std::unique_ptr<Channel> honest) : honest_(std::move(honest)) {}
-    Result<void> send(const Notice& notice, Moment) override {
+    Result<Receipt> send(const Notice& notice, Moment) override {
         said_.insert(notice.key);
-        return {};
+        return Receipt{Truth::yes, "told", 1};
     }
     Result<Truth> delivered(const std::string& key, Moment) override {
         return said_.contains(key) ? Truth::yes : Truth::no;

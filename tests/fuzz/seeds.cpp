@@ -1,33 +1,16 @@
-// Writes the seeds of the fuzz targets below a directory: dumps of a real server where there is one, and assembled
-// ones.
+// Writes the seeds of the fuzz targets below a directory: what real servers wrote, and what was assembled for versions
+// that are not at hand.
 //
 //     fuzz_seeds DIRECTORY
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "archive_writer.h"
 #include "real_dumps.h"
+#include "seeds.h"
+#include "verify/redis/rdb_samples_for_tests.h"
 
 namespace kedge::verify {
 namespace {
-
-namespace fs = std::filesystem;
-
-class Seeds {
-public:
-    explicit Seeds(fs::path directory) : directory_(std::move(directory)) {}
-
-    void add(const std::string& target, const std::string& bytes) {
-        fs::create_directories(directory_ / target);
-        std::ofstream(directory_ / target / fmt::format("seed-{}", ++count_), std::ios::binary) << bytes;
-    }
-
-private:
-    const fs::path directory_;
-    int count_ = 0;
-};
 
 void add_packed(Seeds& seeds) {
     for (const Packing packing : {Packing::gzip, Packing::zlib, Packing::lz4, Packing::zstd})
@@ -63,7 +46,13 @@ void add_texts(Seeds& seeds) {
     for (const std::string& text :
          {"1\tx\n2\t\\N\n" + end, "\n\n" + end, "a\\\\.\n\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x99\x82\n" + end, end,
           std::string("INSERT INTO public.t VALUES (1, 'a''b'),\n\t(2, NULL);\n\n\n")})
-        for (const char columns : {0, 1, 2}) seeds.add("dump_text", std::string{columns, 7} + text);
+        for (const char columns : {'\0', '\1', '\2'}) seeds.add("dump_text", std::string{columns, '\7'} + text);
+}
+
+void add_snapshots(Seeds& seeds) {
+    for (unsigned version = 6; version <= 12; ++version) seeds.add("rdb", everything_of(version).whole());
+    seeds.add("aof", "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n#TS:1700000000\r\n*1\r\n$4\r\nPING\r\n");
+    seeds.add("aof", "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n");
 }
 
 void add_real(Seeds& seeds) {
@@ -91,5 +80,8 @@ int main(int argc, char** argv) {
     kedge::verify::add_packed(seeds);
     kedge::verify::add_written(seeds);
     kedge::verify::add_texts(seeds);
+    kedge::verify::add_snapshots(seeds);
     kedge::verify::add_real(seeds);
+    kedge::verify::add_redis(seeds);
+    kedge::verify::add_base_backup(seeds);
 }

@@ -67,13 +67,13 @@ Result<std::vector<LogLine>> SimulatedLogs::newest(const std::string& region, in
     return lines;
 }
 
-Result<void> SimulatedChannel::send(const Notice& notice, Moment deadline) {
+Result<Receipt> SimulatedChannel::send(const Notice& notice, Moment deadline) {
     const Passage passage = ground_.visit(Port::channel, part_, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, part_.name);
     if (!accepts_and_loses) ++deliveries_[notice.key];
     ground_.note(EffectKind::announce, ground_.outside(), index_);
     if (passage != Passage::through) return not_through(passage, part_.name);
-    return {};
+    return Receipt{Truth::unknown, "taken", 1};
 }
 
 Result<Truth> SimulatedChannel::delivered(const std::string& key, Moment deadline) {

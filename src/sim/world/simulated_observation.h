@@ -48,7 +48,7 @@ class SimulatedChannel final : public Channel {
 public:
     SimulatedChannel(Ground& ground, std::string name, std::size_t index)
         : ground_(ground), index_(index), part_{.name = std::move(name), .place = ground.outside()} {}
-    Result<void> send(const Notice& notice, Moment deadline) override;
+    Result<Receipt> send(const Notice& notice, Moment deadline) override;
     Result<Truth> delivered(const std::string& key, Moment deadline) override;
 
     Part& part() { return part_; }

@@ -36,18 +36,21 @@ Result<Truth> FileChannel::delivered(const std::string& key, Moment) {
     return content.error().within("channel " + name_);
 }
 
-Result<void> FileChannel::send(const Notice& notice, Moment deadline) {
+Result<Receipt> FileChannel::send(const Notice& notice, Moment deadline) {
     const std::string where = "channel " + name_;
     TRY(make_directories(std::filesystem::path(path_).parent_path().string()).within(where));
     // Looking for the key and appending are one act among all who send here.
     LineFile file = TRY(LineFile::open(path_, deadline).within(where));
-    if (holds(TRY(file.content(file_max).within(where)), notice.key)) return {};
-    const Json line = {{"key", notice.key},
-                       {"at", to_string(notice.at)},
-                       {"severity", notice.severity},
-                       {"title", notice.title},
-                       {"text", notice.text}};
-    return file.append(dump(line)).within(where);
+    if (holds(TRY(file.content(file_max).within(where)), notice.key)) return Receipt{Truth::yes, "written before", 1};
+    Json line = {{"key", notice.key},
+                 {"at", to_string(notice.at)},
+                 {"severity", notice.severity},
+                 {"title", notice.title},
+                 {"text", notice.text}};
+    if (!notice.about.empty()) line["about"] = notice.about;
+    if (notice.is_over) line["over"] = true;
+    TRY(file.append(dump(line)).within(where));
+    return Receipt{Truth::yes, "written", 1};
 }
 
 }  // namespace kedge

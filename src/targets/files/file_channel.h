@@ -15,7 +15,7 @@ public:
     // invalid_input for a path that is not absolute.
     static Result<std::unique_ptr<FileChannel>> create(std::string name, std::string path);
 
-    Result<void> send(const Notice& notice, Moment deadline) override;
+    Result<Receipt> send(const Notice& notice, Moment deadline) override;
     Result<Truth> delivered(const std::string& key, Moment deadline) override;
 
 private:

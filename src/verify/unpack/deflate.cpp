@@ -32,7 +32,9 @@ public:
         state_.next_out = reinterpret_cast<std::uint8_t*>(out.data());
         state_.avail_out = static_cast<std::uint32_t>(out.size());
         const int answer = isal_inflate(&state_);
-        Progress progress{.used = in.size() - state_.avail_in, .given = out.size() - state_.avail_out};
+        // Where it finds damage in the last bytes, 2.30 counts one byte more than it was given; it reads none more.
+        const std::size_t left = state_.avail_in <= in.size() ? state_.avail_in : 0;
+        Progress progress{.used = in.size() - left, .given = out.size() - state_.avail_out};
         if (answer == ISAL_INCORRECT_CHECKSUM && state_.block_state == ISAL_BLOCK_FINISH) {
             progress.flaw = Flaw::Kind::checksum;
             progress.says =

@@ -161,6 +161,18 @@ TEST_P(Unpack, TakesOneStreamWhereOnlyOneIsAllowed) {
     EXPECT_EQ(result.text, "one");
 }
 
+// Found by fuzzing: the library said that it had used one byte more than there was.
+TEST(UnpackDamaged, InItsLastBytesIsDamaged) {
+    constexpr std::string_view packed(
+        "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xed\xc1\x31\x01\x00\x00\x00\xc2\xa0\xac\xeb\x5f\xc2\x1a\x1e\xc0\x01"
+        "\x00\x00\xe7\xef\x00\x00\x00\xc2\xa0\xac\x8a\xeb\x00\x00",
+        41);
+    const Unpacked result = unpack_all(Packing::gzip, packed, 401);
+    ASSERT_TRUE(result.flaw);
+    EXPECT_EQ(result.flaw->kind, Kind::damaged);
+    EXPECT_EQ(result.bytes_in, packed.size());
+}
+
 TEST(UnpackSeveral, ReadsStreamsOneBehindTheOther) {
     for (const Packing packing : {Packing::gzip, Packing::lz4, Packing::zstd}) {
         const std::string one = pack(packing, "one,"), empty = pack(packing, ""), two = pack(packing, sample());
