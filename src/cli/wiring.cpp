@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
 #include "backup/policy_backups.h"
-#include "os/files.h"
 #include "os/secret.h"
 #include "os/socket.h"
 #include "targets/application/process_application.h"
