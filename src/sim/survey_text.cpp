@@ -195,9 +195,10 @@ std::string as_html(const Survey& survey) {
     html += fmt::format("<pre>{}</pre>\n", escaped(as_text(survey)));
     html += plot("Recovery time from the fault", survey.onset) + plot("Outage that users felt", survey.outage) +
             plot("Age of the oldest row that was lost", survey.rpo);
-    html += "<h2>Faults</h2><table><tr><th>fault<th>drawn<th>fired</tr>";
+    html += "<h2>Faults</h2><table><tr><th>fault</th><th>drawn</th><th>fired</th></tr>";
     for (std::size_t i = 0; i < survey.drawn.size(); ++i)
-        html += fmt::format("<tr><td>{}<td>{}<td>{}</tr>", all_faults()[i].name, survey.drawn[i], survey.fired[i]);
+        html += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", all_faults()[i].name, survey.drawn[i],
+                            survey.fired[i]);
     return html + "</table></html>\n";
 }
 
