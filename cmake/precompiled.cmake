@@ -37,6 +37,7 @@ foreach(target ${in_src} ${in_lab} ${in_tests})
     target_compile_options(${target} PRIVATE ${warned_wrongly})
   endif()
   if(target MATCHES "_test$")
+    target_compile_options(${target} PRIVATE -O1)  # as the header was made, or the compiler fails
     target_precompile_headers(${target} REUSE_FROM precompiled_test)
   elseif(type STREQUAL EXECUTABLE OR type STREQUAL STATIC_LIBRARY)
     target_precompile_headers(${target} REUSE_FROM precompiled_program)

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <filesystem>
-
 #include "backup/servers.h"
 #include "backup/shelf.h"
 #include "os/clock.h"
@@ -14,8 +12,6 @@
 
 namespace kedge::backup {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr Span work_limit = std::chrono::hours(24);
 

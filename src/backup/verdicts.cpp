@@ -94,10 +94,15 @@ void Verdicts::add(Judgement judgement) {
 }
 
 Json judgement_json(const Judgement& judgement) {
-    Json json{{"name", judgement.name},        {"holds", to_string(judgement.holds())},
-              {"at", to_string(judgement.at)}, {"taken", judgement.taken ? Json(to_string(*judgement.taken)) : Json()},
-              {"bytes", judgement.bytes},      {"rung", judgement.rung},
-              {"digest", judgement.digest},    {"fingerprint", judgement.fingerprint},
+    Json json{{"name", judgement.name},
+              {"holds", to_string(judgement.holds())},
+              {"at", to_string(judgement.at)},
+              {"read_at", to_string(judgement.read_at)},
+              {"taken", judgement.taken ? Json(to_string(*judgement.taken)) : Json()},
+              {"bytes", judgement.bytes},
+              {"rung", judgement.rung},
+              {"digest", judgement.digest},
+              {"fingerprint", judgement.fingerprint},
               {"answers", Json::array()}};
     for (const Answer& answer : judgement.answers) json["answers"].push_back(answer_json(answer));
     return json;

@@ -26,6 +26,7 @@ Judgement judgement(const std::string& name, Truth holds, int hour = 1) {
             .fingerprint = "f",
             .digest = "d",
             .at = Moment(std::chrono::hours(hour)),
+            .read_at = Moment(std::chrono::minutes(5)),
             .taken = Moment(std::chrono::minutes(3)),
             .bytes = 7,
             .rung = "restored",
@@ -48,6 +49,7 @@ TEST_F(Memory, KeepsWhatWasJudged) {
     EXPECT_EQ(read.of("b")->holds(), Truth::no);
     EXPECT_EQ(read.of("b")->answer("fresh")->evidence["age_seconds"], 180);
     EXPECT_EQ(read.of("b")->taken, Moment(std::chrono::minutes(3)));
+    EXPECT_EQ(read.of("b")->read_at, Moment(std::chrono::minutes(5))) << "else it is read again every time";
     EXPECT_EQ(read.of("c"), nullptr);
 }
 

@@ -9,8 +9,6 @@ namespace kedge {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 
 // Keeps what it is sent; may be out of order.
@@ -32,7 +30,7 @@ protected:
     Alarm() {
         for (const char* name : {"pager", "chat"}) targets_.channels[name] = std::make_unique<Board>();
     }
-    ~Alarm() override { std::filesystem::remove_all(directory_); }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
     Board& board(const std::string& name) { return dynamic_cast<Board&>(*targets_.channels.at(name)); }
     // A new object each time, as each process has one.
     std::vector<Delivery> tell(const ScheduleLook& look, const std::vector<std::string>& channels = {"pager", "chat"}) {
