@@ -1,6 +1,7 @@
 // The daily and the weekly verification in the real lab: they succeed on sound backups, read nothing twice that has not
 // changed, and say which point fails when a backup is damaged. Production is not touched: what is restored works in
 // servers of its own.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 #include <fstream>
 
 #include "base/json.h"
+#include "lab/observe.h"
 #include "lab_world.h"
 
 namespace kedge::lab {
@@ -74,6 +76,14 @@ TEST_F(Verification, OfTheDaySucceedsAndSaysWhichPointFails) {
 }
 
 TEST_F(Verification, OfTheWeekRecoversToAMomentChosenByChance) {
+    // Something must have happened since the base backup, and its log must have been archived.
+    for (int seq = 1; seq <= 3; ++seq)
+        world_.sql("postgres-us-east-1",
+                   fmt::format("INSERT INTO lab_heartbeat (stream, seq) VALUES ('week', {})", seq));
+    const std::string segment = world_.sql("postgres-us-east-1", "SELECT pg_walfile_name(pg_switch_wal())");
+    ASSERT_TRUE(wait_for(segment + " to be archived", kedge::within(60s), [&]() -> Result<bool> {
+        return world_.sql("postgres-us-east-1", "SELECT last_archived_wal FROM pg_stat_archiver") >= segment;
+    }));
     const RunOutput week = verify("weekly-verification");
     EXPECT_TRUE(week.exit.ok()) << week.out << week.err;
     const Json base = judgement("base-backups");

@@ -55,10 +55,11 @@ TEST_F(Memory, KeepsWhatWasJudged) {
 
 TEST_F(Memory, IsNotTakenForEmptyWhenItIsDamaged) {
     ASSERT_TRUE(make_directories(state + "/backups"));
-    for (const char* text : {"", "{", "{\"version\":2}", "{\"version\":1,\"judgements\":[{}]}",
-                             "{\"version\":1,\"judgements\":[{\"name\":\"a\",\"fingerprint\":\"f\",\"bytes\":1,"
-                             "\"at\":\"1970-01-01T00:00:00Z\",\"answers\":[{\"question\":\"q\",\"says\":\"s\","
-                             "\"holds\":\"maybe\"}]}]}"}) {
+    const std::string unlikely =
+        R"({"version":1,"judgements":[{"name":"a","fingerprint":"f","bytes":1,"at":"1970-01-01T00:00:00Z",)"
+        R"("answers":[{"question":"q","says":"s","holds":"maybe"}]}]})";
+    for (const std::string& text : {std::string(), std::string("{"), std::string(R"({"version":2})"),
+                                    std::string(R"({"version":1,"judgements":[{}]})"), unlikely}) {
         ASSERT_TRUE(write_file_atomically(state + "/backups/nightly.json", text));
         const auto read = read_verdicts(state, "nightly");
         ASSERT_FALSE(read) << text;
