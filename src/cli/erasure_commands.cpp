@@ -29,17 +29,6 @@ Result<std::string> find_ledger(const Context& context, const std::string& path)
                  "say --ledger FILE, or set KEDGE_ERASURE_LEDGER; keep it where no restore reaches"};
 }
 
-Json entry_json(const ErasureEntry& entry) {
-    Json json = {{"number", entry.number}, {"at", to_string(entry.at)}, {"event", to_string(entry.event)}};
-    if (!entry.subject.empty()) json["subject"] = entry.subject;
-    if (!entry.reason.empty()) json["reason"] = entry.reason;
-    if (!entry.source.empty()) json["source"] = entry.source;
-    if (entry.finding != 0) json["finding"] = entry.finding;
-    if (!entry.about.empty()) json["about"] = entry.about;
-    json["who"] = entry.who;
-    return json;
-}
-
 // What was added, and where the ledger stands now. Refused while a finding is open: nothing may be restored then.
 ExitCode report_ledger(Console& console, const ErasureLedger& ledger, std::size_t added) {
     const auto findings = ledger.open_findings();
@@ -161,7 +150,7 @@ ExitCode list(Context& context, const Ledger& options) {
     if (!ledger) return console.fail(what, ledger.error());
     if (console.json()) {
         Json items = Json::array();
-        for (const ErasureEntry& entry : ledger->entries()) items.push_back(entry_json(entry));
+        for (const ErasureEntry& entry : ledger->entries()) items.push_back(to_json(entry));
         console.print_items("ErasureEntries", std::move(items));
         return ExitCode::ok;
     }

@@ -27,18 +27,6 @@ std::optional<ErasureEvent> event_of(std::string_view name) {
     return found == event_names.end() ? std::nullopt : std::optional(found->first);
 }
 
-// All of the line but its digest, in the order in which it is hashed and written.
-Json content_of(const ErasureEntry& entry) {
-    Json json = {{"number", entry.number}, {"at", to_string(entry.at)}, {"event", to_string(entry.event)}};
-    if (!entry.subject.empty()) json["subject"] = entry.subject;
-    if (!entry.reason.empty()) json["reason"] = entry.reason;
-    if (!entry.source.empty()) json["source"] = entry.source;
-    if (entry.finding != 0) json["finding"] = entry.finding;
-    if (!entry.about.empty()) json["about"] = entry.about;
-    json["who"] = entry.who;
-    return json;
-}
-
 // One line of text that JSON carries unchanged.
 bool is_plain(const std::string& text) {
     const bool one_line = std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
@@ -51,7 +39,7 @@ std::string digest_of(std::string_view previous, const std::string& content) {
 }
 
 std::string line_of(const ErasureEntry& entry) {
-    Json json = content_of(entry);
+    Json json = to_json(entry);
     json["digest"] = entry.digest;
     return dump(json);
 }
@@ -87,6 +75,17 @@ std::string_view to_string(ErasureEvent event) {
     return std::ranges::find(event_names, event, [](const auto& pair) { return pair.first; })->second;
 }
 
+Json to_json(const ErasureEntry& entry) {
+    Json json = {{"number", entry.number}, {"at", to_string(entry.at)}, {"event", to_string(entry.event)}};
+    if (!entry.subject.empty()) json["subject"] = entry.subject;
+    if (!entry.reason.empty()) json["reason"] = entry.reason;
+    if (!entry.source.empty()) json["source"] = entry.source;
+    if (entry.finding != 0) json["finding"] = entry.finding;
+    if (!entry.about.empty()) json["about"] = entry.about;
+    json["who"] = entry.who;
+    return json;
+}
+
 Result<ErasureLedger> ErasureLedger::read(std::string_view text) {
     ErasureLedger ledger;
     while (!text.empty()) {
@@ -101,7 +100,7 @@ Result<ErasureLedger> ErasureLedger::read(std::string_view text) {
         if (entry.number != static_cast<std::int64_t>(ledger.entries_.size()) + 1)
             return Error{Fault::corrupt,
                          fmt::format("{}: it has number {}: lines are missing, added or moved", where, entry.number)};
-        if (entry.digest != digest_of(ledger.head(), dump(content_of(entry))))
+        if (entry.digest != digest_of(ledger.head(), dump(to_json(entry))))
             return Error{Fault::corrupt, where + ": its digest does not fit: it or a line before it was changed"};
         if (auto taken = ledger.take(std::move(entry)); !taken)
             return Error{Fault::corrupt, where + ": " + taken.error().message};
@@ -152,7 +151,7 @@ Result<std::string> ErasureLedger::add(ErasureEntry entry) {
                                      "{} bytes",
                                      text_bytes_max)};
     entry.number = static_cast<std::int64_t>(entries_.size()) + 1;
-    entry.digest = digest_of(head(), dump(content_of(entry)));
+    entry.digest = digest_of(head(), dump(to_json(entry)));
     std::string line = line_of(entry);
     TRY(take(std::move(entry)));
     return line;

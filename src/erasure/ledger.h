@@ -42,6 +42,9 @@ struct ErasureEntry {
     std::string digest;           // SHA-256 over the one before it and this line's content
 };
 
+// All of an entry but its digest, in the order in which it is hashed and written.
+Json to_json(const ErasureEntry& entry);
+
 // What a whole ledger says. A plain value.
 class ErasureLedger {
 public:

@@ -181,6 +181,7 @@ Result<HttpResponse> HttpConnection::request(const HttpRequest& request, const U
     auto answer = exchange(*transport_, composed, until);
     // The server may close a kept connection in the very moment in which the request is on its way.
     if (!answer && was_kept && may_repeat(request) && answer.error().fault == Fault::unavailable) {
+        transport_.reset();  // an answer that is late must not be taken for that to the next request
         transport_ = TRY(connect_transport(transport_to(origin_, options_), until).within(where));
         answer = exchange(*transport_, composed, until);
     }

@@ -199,6 +199,33 @@ TEST(HttpConnection, RepeatsOnlyWhatMayBeRepeatedWhenAKeptConnectionIsLost) {
     EXPECT_TRUE(connection.request({.target = "/"}, within(30s)));
 }
 
+// The answer to the request that was given up comes later, on the connection that was kept.
+TEST(HttpConnection, DoesNotTakeALateAnswerForThatToTheNextRequest) {
+    std::optional<Listener> listener{Listener::listen({"127.0.0.1", 0}).value()};
+    auto connection = HttpConnection::to("http://" + to_string(listener->endpoint())).value();
+    std::optional<Stream> stream;
+    const auto serve = [&](const char* body) {
+        if (!stream) stream = listener->accept(within(30s)).value();
+        read_request(*stream);
+        (void)stream->write_all(std::string("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n") + body, within(30s));
+    };
+    {
+        const std::jthread server{[&] { serve("1"); }};
+        ASSERT_EQ(connection.request({.target = "/1"}, within(30s))->body, "1");
+    }
+    const Endpoint at = listener->endpoint();
+    listener.reset();  // so that the repetition finds nobody
+    EXPECT_FALSE(connection.request({.target = "/2"}, within(100ms)));
+    EXPECT_FALSE(connection.is_open());
+    serve("2");  // late
+    listener = Listener::listen(at).value();
+    stream.reset();
+    const std::jthread server{[&] { serve("3"); }};
+    const auto response = connection.request({.target = "/3"}, within(30s));
+    ASSERT_TRUE(response) << response.error().message;
+    EXPECT_EQ(response->body, "3");
+}
+
 // A self-signed certificate for 127.0.0.1 and openssl's test server on it.
 class TlsPeer {
 public:
