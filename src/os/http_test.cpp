@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 // Serves each connection in turn by `talk`, as often as `connections` says.
 class Peer {
 public:
-    explicit Peer(std::function<void(Stream&)> talk, int connections = 1)
+    explicit Peer(const std::function<void(Stream&)>& talk, int connections = 1)
         : listener_(Listener::listen({"127.0.0.1", 0}).value()), thread_([this, talk, connections] {
               for (int i = 0; i < connections; ++i) {
                   auto stream = listener_.accept(within(5s));
@@ -53,7 +53,7 @@ std::vector<std::string> read_request(Stream& stream) {
     return lines;
 }
 
-std::function<void(Stream&)> answering(std::string bytes) {
+std::function<void(Stream&)> answering(const std::string& bytes) {
     return [bytes](Stream& stream) {
         read_request(stream);
         (void)stream.write_all(bytes, within(5s));
