@@ -82,7 +82,8 @@ protected:
     std::optional<SupervisorClient> client_;
 };
 
-const Arguments tree = {"/bin/sh", "-c", "sleep 100 & setsid sleep 100 & (sleep 100 & exit) & sleep 100"};
+// Five at its end and never five before it: the one that forks and leaves does so first, while the shell waits for it.
+const Arguments tree = {"/bin/sh", "-c", "(sleep 100 & exit); sleep 100 & setsid sleep 100 & sleep 100"};
 
 TEST_F(Supervised, KillsAWholeTreeAndKnowsThatItIsGone) {
     run("tree", tree);
