@@ -89,6 +89,25 @@ Result<Look> look_ready(const Call& call) {
     });
 }
 
+Result<Look> look_heard(const Call& call) {
+    Cache* cache = TRY(call.cache());
+    // The master is asked at the same time, so that the next step need not connect to it first.
+    Result<std::optional<Span>> heard = std::optional<Span>();
+    Result<CacheLook> master = CacheLook{};
+    call.targets.side_by_side(2, [&](std::size_t i) {
+        if (i == 0)
+            heard = cache->since_heard(call.region, call.deadline);
+        else
+            master = cache->look(call.text("master"), call.deadline);
+    });
+    if (!heard) return unclear(heard.error().message);
+    if (!master || master->master != Truth::yes) return unclear(call.text("master") + " does not answer as master");
+    if (!*heard) return unclear("the Sentinel does not say when it last heard from " + site(call));
+    return condition(truth(**heard <= call.span("within")),
+                     fmt::format("the Sentinel heard from {} {} ago", site(call), to_string(**heard)),
+                     {{"heard_seconds", seconds(**heard)}});
+}
+
 Result<Look> look_pause(const Call& call) {
     if (call.accepted)
         return condition(Truth::yes,
@@ -252,6 +271,16 @@ std::vector<Action> redis_actions() {
           .call_limit = 2s,
           .grants = {look_grant, sentinel_grant}},
          look_ready},
+        {{.name = "redis.heard",
+          .on = cache,
+          .says =
+              "the Sentinel that will be asked has just heard from the replica, so that it sees the new master soonest",
+          .parameters = {master, {"within", P::span, false, "250ms", "so long ago at most"}},
+          .by_hand = "SENTINEL REPLICAS name   # info-refresh of ${target}@${region}, in milliseconds",
+          .deadline = 12s,
+          .call_limit = 2s,
+          .grants = {look_grant, sentinel_grant}},
+         look_heard},
         {{.name = "redis.pause-writes",
           .on = cache,
           .says = "writes on the master are held for a short time",

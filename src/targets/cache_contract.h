@@ -197,6 +197,18 @@ TEST_P(CacheContract, ASilentSentinelIsListedAndDoesNotHoldUpTheOthers) {
     world_->thaw("sentinel-outside");
 }
 
+TEST_P(CacheContract, SaysWhenTheSentinelLastHeardFromTheReplica) {
+    // Every ten seconds: within so long it has just heard.
+    ASSERT_TRUE(await(
+        [&] {
+            const auto heard = cache_.since_heard("west", soon());
+            EXPECT_TRUE(heard) << heard.error().message;
+            return heard && *heard && **heard <= std::chrono::seconds{1};
+        },
+        std::chrono::seconds{30}));
+    expect_error(cache_.since_heard("east", soon()), Fault::refused, "master already");
+}
+
 TEST_P(CacheContract, TakesOverFromADeadMasterWithoutWaitingForTheSentinelsToNotice) {
     world_->kill("east");
     const auto asked = cache_.fail_over("west", soon());

@@ -137,6 +137,14 @@ Result<void> SimulatedCache::fail_over(const std::string& region, Moment deadlin
     return {};
 }
 
+Result<std::optional<Span>> SimulatedCache::since_heard(const std::string& region, Moment deadline) {
+    const Node& node = *TRY(find(region));
+    TRY(choose_sentinel(TRY(sentinels(deadline)), node.part.place));
+    // Every ten seconds, in step with the clock: how long a failover takes here does not depend on it.
+    constexpr Span every = 10s;
+    return std::optional<Span>(ground_.now().time_since_epoch() % every);
+}
+
 Result<void> SimulatedCache::follow(const std::string& region, const std::string& master, Moment deadline) {
     Node& node = *TRY(find(region));
     const Node& leader = *TRY(find(master));

@@ -15,6 +15,7 @@ public:
     Result<void> pause_writes(const std::string& region, Span limit, Moment deadline) override;
     Result<void> resume_writes(const std::string& region, Moment deadline) override;
     Result<void> fail_over(const std::string& region, Moment deadline) override;
+    Result<std::optional<Span>> since_heard(const std::string& region, Moment deadline) override;
     Result<void> follow(const std::string& region, const std::string& master, Moment deadline) override;
     Result<void> write_canary(const std::string& region, const std::string& key, Moment deadline) override;
 

@@ -61,11 +61,13 @@ void read_replicas(SentinelReport& report, const Reply& replicas) {
         const Fields fields = fields_of(one);
         const std::optional<Endpoint> at = endpoint(text(fields, "ip"), number(fields, "port"));
         if (!at) continue;
+        const auto heard = number(fields, "info-refresh");
         report.replicas.push_back(
             {.at = *at,
              .down = has_flag(fields, "s_down") || has_flag(fields, "o_down") || has_flag(fields, "disconnected"),
              .link_up = text(fields, "master-link-status") == "ok",
-             .priority = number(fields, "slave-priority").value_or(100)});
+             .priority = number(fields, "slave-priority").value_or(100),
+             .heard = heard ? std::optional<Span>(std::chrono::milliseconds{*heard}) : std::nullopt});
     }
 }
 

@@ -15,6 +15,7 @@ struct SentinelsReplica {
     bool down = false;            // s_down, o_down or disconnected in the Sentinel's eyes
     bool link_up = false;         // its link to the master, as it last told
     std::int64_t priority = 100;  // 0 = never to be promoted
+    std::optional<Span> heard;    // so long ago it answered INFO
 };
 
 struct SentinelReport {

@@ -19,10 +19,10 @@ namespace {
 constexpr const char* canary_seconds = "3600";
 constexpr const char* canary_prefix = "kedge:";
 
-// Once a majority has answered, a Sentinel that has not is waited for only so long, or as long again as the
+// Once a majority has answered, a Sentinel that has not is waited for only so long, or half as long again as the
 // majority took: in a lost region it is silent for ever, and each look would cost the whole deadline. One that was
-// silent a moment ago gets no more than the latter.
-constexpr Span straggler_limit = std::chrono::milliseconds{100};
+// silent a moment ago is not waited for.
+constexpr Span straggler_limit = std::chrono::milliseconds{50};
 constexpr Span silence_is_news = std::chrono::seconds{5};
 
 // A value that no other writer has.
@@ -96,7 +96,7 @@ std::vector<SentinelReport> SentinelRedis::reports(Moment deadline) {
             if (all[i].reachable != Truth::yes && !was_silent(i)) return false;
         return true;
     };
-    changed.wait_for(lock, only_the_silent_are_missing() ? majority_took : std::max(straggler_limit, majority_took),
+    changed.wait_for(lock, only_the_silent_are_missing() ? Span{} : std::max(straggler_limit, majority_took / 2),
                      [&] { return done == all.size(); });
     lock.unlock();
     for (std::jthread& thread : threads) thread.request_stop();
@@ -159,8 +159,12 @@ Result<void> SentinelRedis::pause_writes(const std::string& region, Span limit, 
     Node* const node = TRY(node_in(region));
     if (limit < std::chrono::milliseconds{1})
         return Error{Fault::invalid_input, fmt::format("writes cannot be held for {}", to_string(limit))};
+    std::optional<Result<std::string>> role;
+    std::jthread asking([&] { role = role_in(region, deadline); });
+    const std::vector<SentinelReport> all = reports(deadline);
+    asking.join();
     std::optional<Span> down_after;
-    for (const SentinelReport& report : reports(deadline))
+    for (const SentinelReport& report : all)
         if (report.down_after) down_after = std::min(down_after.value_or(*report.down_after), *report.down_after);
     if (!down_after)
         return Error{Fault::unavailable,
@@ -173,7 +177,7 @@ Result<void> SentinelRedis::pause_writes(const std::string& region, Span limit, 
                                  "after {} (down-after-milliseconds)",
                                  region, to_string(limit), to_string(*down_after)),
                      "hold writes for less, or raise down-after-milliseconds on every Sentinel"};
-    if (TRY(role_in(region, deadline)) != "master")
+    if (TRY(std::move(*role)) != "master")
         return Error{Fault::refused,
                      fmt::format("{}: {} is a replica and takes no writes", region, to_string(node->address))};
     TRY(tell(*node, {"CLIENT", "PAUSE", std::to_string(limit / std::chrono::milliseconds{1}), "WRITE"}, deadline));
@@ -278,6 +282,14 @@ Result<void> SentinelRedis::fail_over(const std::string& region, Moment deadline
     if (answers[0].is_error())
         return redis_error(answers[0], fmt::format("Sentinel {}: fail over", watchers_[chosen].name));
     return {};
+}
+
+Result<std::optional<Span>> SentinelRedis::since_heard(const std::string& region, Moment deadline) {
+    const Node* const node = TRY(node_in(region));
+    const std::vector<SentinelReport> all = reports(deadline);
+    const SentinelReport& chosen = all[TRY(choose_sentinel(all, region))];
+    const auto replica = std::ranges::find(chosen.replicas, node->address, &SentinelsReplica::at);
+    return replica == chosen.replicas.end() ? std::nullopt : replica->heard;
 }
 
 Result<void> SentinelRedis::follow(const std::string& region, const std::string& master, Moment deadline) {

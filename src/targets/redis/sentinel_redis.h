@@ -66,6 +66,7 @@ public:
     // `region` then gets the lowest replica-priority first, which stays, and the answer is `unavailable` until the
     // Sentinel has seen it (at most ten seconds).
     Result<void> fail_over(const std::string& region, Moment deadline) override;
+    Result<std::optional<Span>> since_heard(const std::string& region, Moment deadline) override;
     // refused unless the node in `master` says that it is master: what the other holds beyond it is discarded.
     Result<void> follow(const std::string& region, const std::string& master, Moment deadline) override;
     // The key is written as `kedge:KEY`, so that a right to such keys is enough, and lives for an hour.
