@@ -103,9 +103,13 @@ Result<Look> look_heard(const Call& call) {
     if (!heard) return unclear(heard.error().message);
     if (!master || master->master != Truth::yes) return unclear(call.text("master") + " does not answer as master");
     if (!*heard) return unclear("the Sentinel does not say when it last heard from " + site(call));
-    return condition(truth(**heard <= call.span("within")),
-                     fmt::format("the Sentinel heard from {} {} ago", site(call), to_string(**heard)),
-                     {{"heard_seconds", seconds(**heard)}});
+    // sentinel.c, sentinel_info_period: it asks every ten seconds; then it is looked for at once.
+    constexpr Span asks_every = 10s, look_again = 20ms;
+    Look look = condition(truth(**heard <= call.span("within")),
+                          fmt::format("the Sentinel heard from {} {} ago", site(call), to_string(**heard)),
+                          {{"heard_seconds", seconds(**heard)}});
+    look.again_after = std::max(asks_every - **heard, look_again);
+    return look;
 }
 
 Result<Look> look_pause(const Call& call) {

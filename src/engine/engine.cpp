@@ -87,6 +87,7 @@ void Engine::looked(const CallOrder& order, Result<Look> look, Moment now) {
     if (!expected(order, now)) return;
     Flight& flight = flights_[order.step];
     flight.next_look = now + flight.pause;
+    if (look && look->again_after) flight.next_look = std::min(flight.next_look, now + *look->again_after);
     flight.pause = longer(flight.pause);
     if (!look) look = Look{.says = look.error().message};  // could not look: everything about it is unknown
     flight.said = look->says;

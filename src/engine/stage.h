@@ -67,6 +67,7 @@ struct Thing {
     std::deque<Reply> replies = {}, undo_replies = {};  // to the next orders; then all is accepted
     int effects = 0, undone = 0, looks = 0;
     Json evidence = Json::object();
+    std::optional<Span> again_after = {};  // looks say when to look again
 };
 
 struct Setting {

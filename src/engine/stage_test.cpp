@@ -225,7 +225,11 @@ Look Stage::look_at(const CallOrder& order) {
         thing.comes.reset();
     }
     if (order.undo) return {.done = truth(!thing.there), .allowed = truth(thing.there), .says = "taken back?"};
-    if (thing.holds) return {.done = thing.holds(now_), .allowed = thing.allowed, .says = "a condition"};
+    if (thing.holds)
+        return {.done = thing.holds(now_),
+                .allowed = thing.allowed,
+                .says = "a condition",
+                .again_after = thing.again_after};
     return {.done = truth(thing.there),
             .allowed = thing.comes && thing.at_it ? Truth::no : thing.allowed,
             .says = thing.there     ? "it is there"

@@ -129,6 +129,16 @@ TEST(Steps, LookOftenAtFirstAndSeldomLater) {
     EXPECT_LE(stage.thing("a").looks - looks, 70);
 }
 
+TEST(Steps, LookAgainWhenTheLookSaysThatItIsWorthIt) {
+    Stage stage(plan({step("a", {.action = "check", .deadline = 60s})}));
+    stage.thing("a").holds = [](Moment) { return Truth::no; };
+    stage.thing("a").again_after = 20ms;
+    stage.play_until("a", StepState::ready);
+    stage.wait(10s);
+    EXPECT_GT(stage.thing("a").looks, 300) << "never later than after 20 ms, and the 5 ms that a look takes";
+    EXPECT_LT(stage.thing("a").looks, 1000);
+}
+
 TEST(Steps, AreSkippedByARuleOfThePlan) {
     Stage stage(plan({step("a", {.skipped_because = "mode is not forced"}), step("b", {.needs = {"a"}})}));
     ASSERT_TRUE(stage.play_to_end());
