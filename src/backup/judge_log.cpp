@@ -74,16 +74,6 @@ Answer continuity(const Material& material, const verify::Window& window) {
     return answer;
 }
 
-// Of the log on the way, and no more of it than recovery asks for.
-std::vector<verify::Member> log_on(const Material& material, const verify::Reach& reach) {
-    std::vector<verify::Member> log;
-    for (const std::size_t segment : reach.path.segments)
-        log.push_back(material.wal[material.archive.segments[segment].member]);
-    for (const verify::Member& member : material.wal)
-        if (verify::parse_wal_file_name(member.path).kind == verify::WalFileKind::history) log.push_back(member);
-    return log;
-}
-
 // A moment of the window; nothing if it has no width.
 std::optional<Moment> moment_by_chance(const verify::Window& window, std::uint64_t chance) {
     std::mt19937_64 random(chance);
@@ -155,17 +145,18 @@ Result<Answer> recover_by_chance(const Estate& estate, const BackupPolicy& polic
         return Answer{.question = "recovered",
                       .holds = Truth::no,
                       .says = "there is no moment to which anything could be recovered"};
+    verify::RecoveryTarget target = verify::RecoveryTarget::at(*moment);
     const verify::Recovery recovery =
-        TRY(verify::recovery_to(material.archive, window, *moment, options.now, transactions));
+        TRY(verify::recovery_to(material.archive, window, target, options.now, transactions));
     if (!recovery.possible) return Answer{.question = "recovered", .holds = Truth::no, .says = recovery.says};
     const verify::Reach& reach = window.reaches[*recovery.reach];
+    target.timeline = reach.timeline;
     const std::string base = window.bases[reach.base].name;
     verify::RestoreOptions restore{.threads = options.threads, .stop = options.stop, .on_step = options.on_step};
     if (!options.place.empty()) restore.place = options.place;
     verify::Examination examination;
-    TRY(verify::restore_base_backup(
-        {.path = base, .wal = log_on(material, reach), .to = *moment, .timeline = reach.timeline}, examination,
-        restore));
+    TRY(verify::restore_base_backup({.from = {base, log_on(material, reach, recovery.stop)}, .to = target}, examination,
+                                    restore));
     return judge_recovery(examination, recovery, *moment, std::filesystem::path(base).filename());
 }
 

@@ -55,4 +55,17 @@ Result<void> gather(Material& material, const std::vector<std::string>& bases, c
     return {};
 }
 
+std::vector<verify::Member> log_on(const Material& material, const verify::Reach& reach, Lsn stop) {
+    std::vector<verify::Member> log;
+    for (const std::size_t index : reach.path.segments) {
+        const verify::WalSegment& segment = material.archive.segments[index];
+        // What stops the server may begin at the end of one segment and go on in the next.
+        const std::uint64_t begin = segment.number * material.archive.segment_bytes;
+        if (begin <= stop.value + material.archive.segment_bytes) log.push_back(material.wal[segment.member]);
+    }
+    for (const verify::Member& member : material.wal)
+        if (verify::parse_wal_file_name(member.path).kind == verify::WalFileKind::history) log.push_back(member);
+    return log;
+}
+
 }  // namespace kedge::backup

@@ -31,4 +31,7 @@ struct Material {
 // begin and end. Each of `bases` is a base backup or a directory of them; not_found if there is none in it.
 Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal);
 
+// Of the log on the way to `stop`, and no more of it than recovery asks for; history files beside it.
+std::vector<verify::Member> log_on(const Material& material, const verify::Reach& reach, Lsn stop);
+
 }  // namespace kedge::backup

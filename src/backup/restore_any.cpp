@@ -9,8 +9,8 @@ namespace {
 Result<void> restore_base(verify::Examination& examination, const std::string& wal,
                           const verify::RestoreOptions& options) {
     verify::Effort effort{.threads = options.threads};
-    verify::BaseRestore what{.path = examination.path};
-    if (!wal.empty()) what.wal = TRY(verify::members_below(wal, verify::Limits{}.objects_max, effort));
+    verify::BaseRestore what{.from = {examination.path, {}}};
+    if (!wal.empty()) what.from.wal = TRY(verify::members_below(wal, verify::Limits{}.objects_max, effort));
     return verify::restore_base_backup(what, examination, options);
 }
 

@@ -20,6 +20,8 @@ using verify::Weight;
 struct BackupWindow {
     std::vector<std::string> bases;
     std::optional<std::string> wal, store, at;
+    bool exclusive = false;
+    std::optional<std::uint32_t> timeline;
 };
 
 struct Places {
@@ -74,8 +76,8 @@ Json reach_json(const verify::Window& window, const Reach& reach) {
             {"latest", moment_json(reach.latest)}};
 }
 
-Json recovery_json(const verify::Window& window, Moment moment, const Recovery& recovery) {
-    Json json{{"moment", to_string(moment)}, {"possible", recovery.possible}, {"says", recovery.says}};
+Json recovery_json(const verify::Window& window, const verify::RecoveryTarget& target, const Recovery& recovery) {
+    Json json{{"target", to_string(target)}, {"possible", recovery.possible}, {"says", recovery.says}};
     if (!recovery.possible) {
         json["nearest_before"] = moment_json(recovery.before);
         json["nearest_after"] = moment_json(recovery.after);
@@ -85,6 +87,7 @@ Json recovery_json(const verify::Window& window, Moment moment, const Recovery& 
     json["base"] = window.bases[reach.base].name;
     json["timeline"] = reach.timeline;
     json["to_the_end"] = recovery.to_the_end;
+    json["stops_at"] = to_string(recovery.stop);
     if (recovery.last) json["last_transaction"] = to_string(recovery.last->time);
     if (recovery.first_out) json["first_left_out"] = to_string(recovery.first_out->time);
     json["copy_bytes"] = recovery.copy_bytes;
@@ -107,10 +110,11 @@ void print_window(Console& console, const verify::Window& window) {
     console.print(table.rendered(console.out()));
 }
 
-void print_recovery(Console& console, const verify::Window& window, Moment moment, const Recovery& recovery) {
+void print_recovery(Console& console, const verify::Window& window, const verify::RecoveryTarget& target,
+                    const Recovery& recovery) {
     const Mark yes{"✔", "+", "can be recovered", Tone::good}, no{"✘", "x", "cannot be recovered", Tone::bad};
-    console.print_line(fmt::format("{}  {}  {}", to_string(moment), shown(recovery.possible ? yes : no, console.out()),
-                                   printable(recovery.says)));
+    console.print_line(fmt::format("{}  {}  {}", printable(to_string(target)),
+                                   shown(recovery.possible ? yes : no, console.out()), printable(recovery.says)));
     if (!recovery.possible) {
         if (recovery.before) console.print_line("nearest before: " + to_string(*recovery.before));
         if (recovery.after) console.print_line("nearest after:  " + to_string(*recovery.after));
@@ -140,11 +144,13 @@ ExitCode code_of(bool yes, const verify::WalArchive& archive) {
 ExitCode show_window(Context& context, const BackupWindow& options) {
     Console& console = context.console();
     constexpr const char* failed = "the window cannot be told";
-    std::optional<Moment> at;
+    std::optional<verify::RecoveryTarget> at;
     if (options.at) {
-        const auto moment = parse_moment(*options.at);
-        if (!moment) return console.fail_usage(moment.error().within("--at"));
-        at = *moment;
+        const auto target = verify::parse_recovery_target(*options.at);
+        if (!target) return console.fail_usage(target.error().within("--at"));
+        at = *target;
+        at->inclusive = !options.exclusive;
+        at->timeline = options.timeline;
     }
     const Result<Places> where = places(context, options);
     if (!where) return console.fail(failed, where.error());
@@ -178,7 +184,11 @@ std::vector<Command> backup_commands() {
                 .option("wal", "PATH", &BackupWindow::wal, "the directory of archived log", Completes::files)
                 .option("store", "TARGET", &BackupWindow::store, "the store of the estate that they lie in",
                         Completes::targets)
-                .option("at", "TIME", &BackupWindow::at, "ask about this moment: 2026-11-24T03:05:07Z")
+                .option("at", "TIME", &BackupWindow::at,
+                        "ask whether a recovery can end there: 2026-11-24T03:05:07Z, a "
+                        "position 0/5A10F08, xid:4711, name:RESTORE-POINT, consistent, latest")
+                .flag("exclusive", &BackupWindow::exclusive, "without what lies exactly there")
+                .option("timeline", "N", &BackupWindow::timeline, "on this timeline, not on the newest that has it")
                 .details("Reads all of the log, its checksums included, and of base backups what says where they "
                          "begin and end; `kedge verify` reads all of them. Without --base and --wal the estate's "
                          "store is read.")

@@ -1,22 +1,14 @@
 // Proves a base backup, and the log that goes with it, by having a real server recover from a copy of them.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "base/time.h"
-#include "verify/member.h"
+#include "verify/restore/base_copy.h"
 #include "verify/restore/restore.h"
 
 namespace kedge::verify {
 
 struct BaseRestore {
-    std::string path;         // a plain backup: the data directory
-    std::vector<Member> wal;  // of the archive, by the names of its files; packed or not. Beside what the backup brings
-    // Where recovery ends: at a moment, on a timeline; nothing: as soon as the backup is consistent.
-    std::optional<Moment> to;
-    std::uint32_t timeline = 0;
+    BaseAndLog from;
+    RecoveryTarget to{.kind = RecoveryTarget::Kind::consistent};
 };
 
 // The copy is made in the workplace, without the settings, signals and links of the original: tablespaces become

@@ -58,6 +58,13 @@ struct Backups {
     Moment first, second, third;
 };
 
+// On the first timeline, there is no other.
+RecoveryTarget on_first(Moment moment) {
+    RecoveryTarget target = RecoveryTarget::at(moment);
+    target.timeline = 1;
+    return target;
+}
+
 std::optional<std::uint64_t> rows(const Examination& examination, const std::string& table) {
     for (const Content& content : examination.contents)
         if (content.name == table) return content.rows;
@@ -73,13 +80,13 @@ std::string told(const Examination& examination) {
 
 TEST(BaseRestore, ServerRecoversUntilItIsConsistentOrToAMoment) {
     const Backups backups;
-    const Examination alone = backups.restored({.path = backups.base});
+    const Examination alone = backups.restored({.from = {backups.base, {}}});
     EXPECT_EQ(alone.rung(), Rung::restored) << told(alone);
     EXPECT_EQ(rows(alone, "postgres.public.orders"), 1000u);
     EXPECT_EQ(get_string(alone.facts, "amcheck"), "clean");
 
     const Examination moment =
-        backups.restored({.path = backups.base, .wal = backups.log(), .to = backups.second, .timeline = 1});
+        backups.restored({.from = {backups.base, backups.log()}, .to = on_first(backups.second)});
     EXPECT_EQ(moment.rung(), Rung::restored) << told(moment);
     EXPECT_EQ(rows(moment, "postgres.public.orders"), 1002u);
     const auto last = get_integer(moment.facts, "last_transaction_us");
@@ -91,26 +98,27 @@ TEST(BaseRestore, ServerRecoversUntilItIsConsistentOrToAMoment) {
 TEST(BaseRestore, LogThatDoesNotReachTheMomentIsDamage) {
     const Backups backups;
     const Examination late = backups.restored(
-        {.path = backups.base, .wal = backups.log(), .to = backups.third + std::chrono::hours(1), .timeline = 1});
+        {.from = {backups.base, backups.log()}, .to = on_first(backups.third + std::chrono::hours(1))});
     EXPECT_THAT(told(late), HasSubstr("restore-refused"));
     EXPECT_EQ(late.rung(), Rung::none);
 
     for (const auto& segment : fs::directory_iterator(backups.base + "/pg_wal"))
         if (segment.is_regular_file()) fs::remove(segment);
-    const Examination without = backups.restored({.path = backups.base});
+    const Examination without = backups.restored({.from = {backups.base, {}}});
     EXPECT_THAT(told(without), HasSubstr("restore-refused"));
-    const Examination with = backups.restored({.path = backups.base, .wal = backups.log()});
+    const Examination with = backups.restored({.from = {backups.base, backups.log()}});
     EXPECT_EQ(with.rung(), Rung::restored) << "the archive has what the backup lacks\n" << told(with);
 }
 
 TEST(BaseRestore, SaysWhatItDoesNotRestore) {
     const Backups backups;
-    const Examination packed = backups.restored({.path = backups.packed});
+    const Examination packed = backups.restored({.from = {backups.packed, {}}});
     EXPECT_THAT(packed.findings.kept(), IsEmpty());
     EXPECT_THAT(told(packed), HasSubstr("only a backup in plain form"));
 
     ASSERT_TRUE(write_file_atomically(backups.base + "/PG_VERSION", "99\n"));
-    EXPECT_THAT(told(backups.restored({.path = backups.base})), HasSubstr("PostgreSQL 99 is not on this machine"));
+    EXPECT_THAT(told(backups.restored({.from = {backups.base, {}}})),
+                HasSubstr("PostgreSQL 99 is not on this machine"));
 }
 
 }  // namespace

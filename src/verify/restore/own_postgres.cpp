@@ -14,10 +14,6 @@ using namespace std::chrono_literals;
 
 constexpr Span start_limit = 2min, look_again = 50ms;
 
-std::string programs_of(int major) {
-    return fmt::format("/usr/lib/postgresql/{}/bin", major);
-}
-
 // Nothing of it outlives the proof, so nothing has to survive a crash.
 constexpr const char* settings =
     "listen_addresses = ''\n"
@@ -45,8 +41,12 @@ std::optional<int> major_of(const std::string& version) {
     return major;
 }
 
+std::string postgres_programs(int major) {
+    return fmt::format("/usr/lib/postgresql/{}/bin", major);
+}
+
 bool has_postgres(int major) {
-    return exists(programs_of(major) + "/postgres") && exists(programs_of(major) + "/pg_restore");
+    return exists(postgres_programs(major) + "/postgres") && exists(postgres_programs(major) + "/pg_restore");
 }
 
 Result<std::optional<Login>> postgres_owner() {
@@ -66,23 +66,28 @@ std::string first_error(const std::string& text) {
     return last_line(text);
 }
 
-Result<OwnPostgres> OwnPostgres::launch(const Workplace& workplace, const std::string& programs,
-                                        const Arguments& arguments, const std::optional<Login>& owner) {
-    Arguments all = {programs + "/postgres", "-D", workplace.path() + "/data"};
+Result<OwnPostgres> OwnPostgres::launch(const std::string& place, const std::string& programs,
+                                        const Arguments& arguments, const std::optional<Login>& owner,
+                                        bool outlives_us) {
+    Arguments all = {programs + "/postgres", "-D", place + "/data"};
     all.insert(all.end(), arguments.begin(), arguments.end());
-    Child child = TRY(Child::spawn(
-        all,
-        {.errors = Redirect::append_to(workplace.path() + "/log"), .directory = workplace.path(), .login = owner}));
-    return OwnPostgres(programs, workplace.path(), std::move(child));
+    Child child = TRY(Child::spawn(all, {.errors = Redirect::append_to(place + "/log"),
+                                         .directory = place,
+                                         .login = owner,
+                                         .own_session = outlives_us,
+                                         .die_with_parent = !outlives_us}));
+    return OwnPostgres(programs, place, std::move(child));
 }
 
-Result<bool> OwnPostgres::await_answer(Span limit, const std::stop_token& stop) {
+Result<bool> OwnPostgres::await_answer(Span limit, const std::stop_token& stop,
+                                       const std::function<void(const std::string&)>& on_look) {
     const Moment deadline = SystemClock{}.now() + limit;
     for (;;) {
         if (query("postgres", "SELECT 1", 10s, stop)) return true;
         if (child_.wait(within(look_again, stop))) return false;
         if (stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
         if (SystemClock{}.now() > deadline) return Error{Fault::unavailable, "PostgreSQL does not answer"};
+        if (on_look) on_look(log());
     }
 }
 
@@ -92,7 +97,7 @@ std::string OwnPostgres::log() const {
 
 Result<OwnPostgres> OwnPostgres::start(const Workplace& workplace, int major, const std::optional<Login>& owner,
                                        const std::stop_token& stop) {
-    const std::string programs = programs_of(major);
+    const std::string programs = postgres_programs(major);
     const std::string data = workplace.path() + "/data";
     TRY(run_or_fail({programs + "/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
                      "--locale=C.UTF-8"},
@@ -101,28 +106,27 @@ Result<OwnPostgres> OwnPostgres::start(const Workplace& workplace, int major, co
     TRY(run_or_fail(
         {"tee", "-a", data + "/postgresql.conf"}, within(10s, stop),
         {.input = settings + fmt::format("unix_socket_directories = '{}'\n", workplace.path()), .login = owner}));
-    OwnPostgres postgres = TRY(launch(workplace, programs, {}, owner));
+    OwnPostgres postgres = TRY(launch(workplace.path(), programs, {}, owner, false));
     if (!TRY(postgres.await_answer(start_limit, stop)))
         return Error{Fault::unavailable, "PostgreSQL did not start: " + last_line(postgres.log())};
     return postgres;
 }
 
-Result<OwnPostgres> OwnPostgres::start_on_copy(const Workplace& workplace, int major, const std::optional<Login>& owner,
-                                               const std::string& more_settings, Span limit,
+Result<OwnPostgres> OwnPostgres::start_on_copy(const std::string& place, const CopyStart& how,
                                                const std::stop_token& stop) {
-    const std::string place = workplace.path();
     const auto write = [&](const std::string& name, const std::string& text) {
-        return run_or_fail({"tee", place + "/" + name}, within(10s, stop), {.input = text, .login = owner});
+        return run_or_fail({"tee", place + "/" + name}, within(10s, stop), {.input = text, .login = how.owner});
     };
     TRY(write("hba", "local all all trust\n"));
     TRY(write("ident", ""));
-    TRY(write("settings", settings + more_settings +
+    TRY(write("settings", settings + how.settings +
                               fmt::format("unix_socket_directories = '{0}'\nhba_file = '{0}/hba'\n"
                                           "ident_file = '{0}/ident'\n",
                                           place)));
-    OwnPostgres postgres =
-        TRY(launch(workplace, programs_of(major), {"-c", "config_file=" + place + "/settings"}, owner));
-    if (!TRY(postgres.await_answer(limit, stop))) return Error{Fault::corrupt, first_error(postgres.log())};
+    OwnPostgres postgres = TRY(launch(place, postgres_programs(how.major), {"-c", "config_file=" + place + "/settings"},
+                                      how.owner, how.outlives_us));
+    if (!TRY(postgres.await_answer(how.limit, stop, how.on_look)))
+        return Error{Fault::corrupt, first_error(postgres.log())};
     return postgres;
 }
 

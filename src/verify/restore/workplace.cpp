@@ -34,22 +34,21 @@ Result<void> need_space(const std::string& place, std::uint64_t bytes) {
                  "name a place with more room: --restore-in DIR"};
 }
 
-// Others may go through it, to where only the servers' user may go on.
-Result<void> make_place(const std::string& place) {
+}  // namespace
+
+Result<void> prepare_place(const std::string& place, std::uint64_t bytes_needed) {
     TRY(make_directories(place, 0711));
     struct stat status {};
     if (lstat(place.c_str(), &status) != 0) return failed(place, errno);
     if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid())
         return Error{Fault::refused, place + " is not a directory of our own"};
-    return {};
+    return need_space(place, bytes_needed);
 }
-
-}  // namespace
 
 Result<Workplace> Workplace::open(const std::string& place, std::uint64_t bytes_needed,
                                   const std::optional<Login>& owner) {
     static std::atomic<unsigned> counter = 0;
-    TRY(make_place(place));
+    TRY(prepare_place(place, 0));
     TRY(clear_left_workplaces(place));
     TRY(need_space(place, bytes_needed));
     const std::string path = fmt::format("{}/{}-{}", place, getpid(), ++counter);

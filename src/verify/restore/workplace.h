@@ -32,6 +32,10 @@ private:
     std::optional<LockFile> lock_;
 };
 
+// Makes the directory `place`, through which others may go but in which nobody else may write. unavailable if less than
+// `bytes_needed` are free there, refused if it is somebody else's.
+Result<void> prepare_place(const std::string& place, std::uint64_t bytes_needed);
+
 // Removes what dead processes left at `place`; how many workplaces that were.
 Result<std::size_t> clear_left_workplaces(const std::string& place);
 

@@ -141,7 +141,7 @@ std::optional<TransactionEnd> transaction_end(const WalRecordView& record, const
     if (!commits && !aborts) return std::nullopt;
     const auto data = main_data(record, shape, 8);
     if (!data) return std::nullopt;
-    return TransactionEnd{record.at, moment_of_log(load<std::int64_t>(*data)), commits};
+    return TransactionEnd{record.at, moment_of_log(load<std::int64_t>(*data)), commits, record.transaction};
 }
 
 std::optional<CheckpointRecord> checkpoint_record(const WalRecordView& record, const RecordShape& shape) {

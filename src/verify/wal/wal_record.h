@@ -63,6 +63,7 @@ struct TransactionEnd {
     Lsn at;
     Moment time;
     bool committed = false;
+    std::uint32_t transaction = 0;  // of one that was prepared, the one in which it was finished, often 0
 };
 std::optional<TransactionEnd> transaction_end(const WalRecordView& record, const RecordShape& shape);
 

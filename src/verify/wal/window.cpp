@@ -113,27 +113,135 @@ Result<Reach> reach_of(const WalArchive& archive, const RecoveryBase& base, std:
     return reach;
 }
 
+// Where recovery along a path stops.
 struct Stop {
     std::optional<TransactionEnd> last, first_out;
+    Lsn at;
+    bool to_the_end = false, inclusive = true;
 };
 
-// Where recovery to `moment` stops: before the first end of a transaction that is later.
-Result<Stop> stop_at(const WalArchive& archive, const Reach& reach, Moment moment, const TransactionSource& source) {
-    Stop stop;
+// Walks the ends of transactions up to the first that `is_out`. Segments of which `may_stop` says no are not read
+// again: they only say which transaction is the last one so far.
+template <class MayStop, class IsOut>
+Result<Stop> walk(const WalArchive& archive, const WalPath& path, const TransactionSource& source, MayStop may_stop,
+                  IsOut is_out) {
+    Stop stop{.at = path.end};
     TRY(visit_path(
-        archive, reach.path, reach.path.begin, reach.path.end, source,
+        archive, path, path.begin, path.end, source,
         [&](const WalSegment& segment) {
-            const TransactionSummary& summary = segment.scan.transactions;
-            const bool stops_here = summary.latest->time > moment;
-            // A segment in which it cannot stop only says which transaction is the last one so far.
-            if (!stops_here && segment.number * archive.segment_bytes >= reach.path.begin.value)
-                stop.last = summary.last;
+            const bool stops_here = may_stop(segment);
+            if (!stops_here && segment.number * archive.segment_bytes >= path.begin.value)
+                stop.last = segment.scan.transactions.last;
             return stops_here;
         },
         [&](const TransactionEnd& end) {
-            (end.time > moment ? stop.first_out : stop.last) = end;
+            (is_out(end) ? stop.first_out : stop.last) = end;
             return !stop.first_out;
         }));
+    if (stop.first_out) stop.at = stop.first_out->at;
+    return stop;
+}
+
+// Before the first end of a transaction that is later.
+Result<std::optional<Stop>> stop_at_moment(const WalArchive& archive, const Reach& reach, const RecoveryTarget& target,
+                                           const TransactionSource& source) {
+    const Moment moment = target.moment;
+    if (!reach.earliest || moment < *reach.earliest || moment > *reach.latest) return std::optional<Stop>();
+    const auto is_out = [&](Moment time) { return target.inclusive ? time > moment : time >= moment; };
+    Stop stop = TRY(walk(
+        archive, reach.path, source,
+        [&](const WalSegment& segment) { return is_out(segment.scan.transactions.latest->time); },
+        [&](const TransactionEnd& end) { return is_out(end.time); }));
+    stop.inclusive = target.inclusive;
+    stop.to_the_end = !stop.first_out;
+    // Only the very last moment of the log needs no later record: all of the log is replayed.
+    if (stop.to_the_end && moment != *reach.latest) return std::optional<Stop>();
+    return std::optional(stop);
+}
+
+// A server that is told to include a position replays the next record if none begins there; so it is told to only if a
+// transaction ends exactly there. What other records do nobody sees.
+Result<std::optional<Stop>> stop_at_position(const WalArchive& archive, const Reach& reach, Lsn position,
+                                             bool inclusive, const TransactionSource& source) {
+    const auto last_record = archive.segments[reach.path.segments.back()].seam.last_record;
+    if (position >= reach.path.end || (last_record && position > *last_record)) return std::optional<Stop>();
+    Stop stop = TRY(walk(
+        archive, reach.path, source,
+        [&](const WalSegment& segment) { return (segment.number + 1) * archive.segment_bytes > position.value; },
+        [&](const TransactionEnd& end) { return inclusive ? end.at > position : end.at >= position; }));
+    stop.at = position;
+    stop.inclusive = inclusive && stop.last && stop.last->at == position;
+    return std::optional(stop);
+}
+
+Result<std::optional<Stop>> stop_at_transaction(const WalArchive& archive, const Reach& reach,
+                                                const RecoveryTarget& target, const TransactionSource& source) {
+    std::optional<TransactionEnd> found;
+    Stop stop = TRY(walk(
+        archive, reach.path, source, [](const WalSegment&) { return true; },
+        [&](const TransactionEnd& end) {
+            const bool was_found = found.has_value();
+            if (!found && end.transaction == target.transaction) found = end;
+            return was_found || (found && !target.inclusive);
+        }));
+    if (!found) return std::optional<Stop>();
+    stop.at = found->at;
+    stop.inclusive = target.inclusive;
+    return std::optional(stop);
+}
+
+// The restore points of that name on a path.
+std::vector<Lsn> restore_points(const WalArchive& archive, const WalPath& path, const std::string& name) {
+    std::vector<Lsn> found;
+    for (const std::size_t index : path.segments)
+        for (const RestorePoint& point : archive.segments[index].scan.restore_points)
+            if (point.name == name && point.at >= path.begin && point.at < path.end) found.push_back(point.at);
+    return found;
+}
+
+Result<std::optional<Stop>> stop_at_restore_point(const WalArchive& archive, const Reach& reach,
+                                                  const RecoveryTarget& target, const TransactionSource& source) {
+    const std::vector<Lsn> points = restore_points(archive, reach.path, target.name);
+    if (points.size() > 1)
+        return Error{Fault::invalid_input,
+                     fmt::format("there are {} restore points called {}", points.size(), target.name),
+                     fmt::format("say the position instead: {} is the last of them", to_string(points.back()))};
+    if (points.empty()) return std::optional<Stop>();
+    auto stop = TRY(stop_at_position(archive, reach, points.front(), true, source));
+    if (stop) stop->inclusive = true;
+    return stop;
+}
+
+// Nothing if the path does not lead to the target, or stops before the backup is consistent.
+Result<std::optional<Stop>> stop_of(const WalArchive& archive, const Window& window, const Reach& reach,
+                                    const RecoveryTarget& target, const TransactionSource& source) {
+    if (reach.path.segments.empty()) return std::optional<Stop>();
+    const Lsn consistent = *window.bases[reach.base].consistent_at;
+    const auto stop = TRY([&]() -> Result<std::optional<Stop>> {
+        switch (target.kind) {
+            case RecoveryTarget::Kind::moment: return stop_at_moment(archive, reach, target, source);
+            case RecoveryTarget::Kind::position:
+                return stop_at_position(archive, reach, target.position, target.inclusive, source);
+            case RecoveryTarget::Kind::transaction: return stop_at_transaction(archive, reach, target, source);
+            case RecoveryTarget::Kind::restore_point: return stop_at_restore_point(archive, reach, target, source);
+            case RecoveryTarget::Kind::consistent:
+                return std::optional(TRY(walk(
+                    archive, reach.path, source,
+                    [&](const WalSegment& segment) {
+                        return (segment.number + 1) * archive.segment_bytes > consistent.value;
+                    },
+                    [&](const TransactionEnd& end) { return end.at >= consistent; })));
+            case RecoveryTarget::Kind::latest: break;
+        }
+        // The end of a log that goes on behind a gap is not the latest that there was: it has to be asked for by name.
+        if (reach.path.damaged) return std::optional<Stop>();
+        Stop end = TRY(walk(
+            archive, reach.path, source, [](const WalSegment&) { return false; },
+            [](const TransactionEnd&) { return false; }));
+        end.to_the_end = true;
+        return std::optional(end);
+    }());
+    if (stop && stop->at < consistent) return std::optional<Stop>();
     return stop;
 }
 
@@ -147,15 +255,15 @@ void take_nearest(Recovery& recovery, const Window& window, Moment moment) {
     }
 }
 
-std::string why_not_possible(const Window& window, const Recovery& recovery, Moment moment, Moment now) {
+std::string why_no_base(const Window& window) {
     if (window.bases.empty()) return "there is no base backup";
-    if (std::ranges::none_of(window.reaches, &Reach::reaches)) {
-        std::string why = "no base backup can be restored";
-        if (!window.reaches.empty())
-            why +=
-                fmt::format("; {}: {}", window.bases[window.reaches.front().base].name, window.reaches.front().why_not);
-        return why;
-    }
+    std::string why = "no base backup can be restored";
+    if (!window.reaches.empty())
+        why += fmt::format("; {}: {}", window.bases[window.reaches.front().base].name, window.reaches.front().why_not);
+    return why;
+}
+
+std::string why_not_moment(const Window& window, const Recovery& recovery, Moment moment, Moment now) {
     if (moment > now) return "it has not come yet";
     if (!recovery.before) return "it is before the first base backup that can be restored was consistent";
     const auto newest = std::ranges::find_if(window.reaches, &Reach::reaches);
@@ -165,17 +273,38 @@ std::string why_not_possible(const Window& window, const Recovery& recovery, Mom
                : "nothing in the log is later: a server that is asked for it refuses at the end of the log";
 }
 
+std::string why_not_possible(const Window& window, const Recovery& recovery, const RecoveryTarget& target, Moment now) {
+    if (std::ranges::none_of(window.reaches, &Reach::reaches)) return why_no_base(window);
+    if (target.kind == RecoveryTarget::Kind::moment) return why_not_moment(window, recovery, target.moment, now);
+    // The widest path says what there is.
+    const Reach& newest = *std::ranges::find_if(window.reaches, &Reach::reaches);
+    Lsn first = newest.path.end;
+    for (const Reach& reach : window.reaches)
+        if (reach.reaches() && reach.timeline == newest.timeline)
+            first = std::min(first, *window.bases[reach.base].consistent_at);
+    const std::string there = fmt::format("towards timeline {} a server can stop from {} up to {}: {}", newest.timeline,
+                                          to_string(first), to_string(newest.path.end), newest.path.why_it_ends);
+    switch (target.kind) {
+        case RecoveryTarget::Kind::transaction: return "no such transaction ends where a server can stop; " + there;
+        case RecoveryTarget::Kind::restore_point: return "there is no restore point of that name; " + there;
+        case RecoveryTarget::Kind::latest:
+            return fmt::format("the log is broken, and what is behind the break cannot be had; {}", there);
+        default: return there;
+    }
+}
+
 Recovery along(const Window& window, std::size_t index, const Stop& stop, const RecoveryRates& rates) {
     const Reach& reach = window.reaches[index];
     const RecoveryBase& base = window.bases[reach.base];
-    const Lsn end = stop.first_out ? stop.first_out->at : reach.path.end;
     Recovery recovery{.possible = true,
                       .reach = index,
-                      .to_the_end = !stop.first_out,
+                      .to_the_end = stop.to_the_end,
+                      .inclusive = stop.inclusive,
+                      .stop = stop.at,
                       .last = stop.last,
                       .first_out = stop.first_out,
                       .copy_bytes = base.bytes,
-                      .replay_bytes = end.value - base.start.value};
+                      .replay_bytes = stop.at.value - base.start.value};
     const double takes = static_cast<double>(recovery.copy_bytes) / rates.copy_bytes +
                          static_cast<double>(recovery.replay_bytes) / rates.replay_bytes;
     recovery.takes = Span(static_cast<std::int64_t>(takes * 1e6));
@@ -215,21 +344,20 @@ Result<Window> recovery_window(const WalArchive& archive, std::vector<RecoveryBa
     return window;
 }
 
-Result<Recovery> recovery_to(const WalArchive& archive, const Window& window, Moment moment, Moment now,
-                             const TransactionSource& transactions, const RecoveryRates& rates) {
-    for (std::size_t i = 0; i < window.reaches.size(); ++i) {
+Result<Recovery> recovery_to(const WalArchive& archive, const Window& window, const RecoveryTarget& target, Moment now,
+                             const TransactionSource& transactions, const RecoveryRates& rates,
+                             const std::function<bool(const RecoveryBase&)>& is_usable) {
+    const bool of_the_future = target.kind == RecoveryTarget::Kind::moment && target.moment > now;
+    for (std::size_t i = 0; i < window.reaches.size() && !of_the_future; ++i) {
         const Reach& reach = window.reaches[i];
-        if (!reach.reaches() || !reach.earliest || moment < *reach.earliest || moment > *reach.latest || moment > now)
-            continue;
-        const Stop stop = TRY(stop_at(archive, reach, moment, transactions));
-        // Only the very last moment of the log needs no later record: all of the log is replayed.
-        if (!stop.first_out && moment != *reach.latest) continue;
-        if (stop.first_out && stop.first_out->at < *window.bases[reach.base].consistent_at) continue;
-        return along(window, i, stop, rates);
+        if (!reach.reaches() || (target.timeline && *target.timeline != reach.timeline)) continue;
+        if (is_usable && !is_usable(window.bases[reach.base])) continue;
+        if (const auto stop = TRY(stop_of(archive, window, reach, target, transactions)))
+            return along(window, i, *stop, rates);
     }
     Recovery recovery;
-    take_nearest(recovery, window, moment);
-    recovery.says = why_not_possible(window, recovery, moment, now);
+    if (target.kind == RecoveryTarget::Kind::moment) take_nearest(recovery, window, target.moment);
+    recovery.says = why_not_possible(window, recovery, target, now);
     return recovery;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "verify/wal/recovery_target.h"
 #include "verify/wal/wal_archive.h"
 
 namespace kedge::verify {
@@ -82,16 +83,19 @@ struct Recovery {
     bool possible = false;
     std::string says;                         // why, or why not, in one sentence
     std::optional<std::size_t> reach;         // index, if it is possible
-    bool to_the_end = false;                  // no target time: all of the log
+    bool to_the_end = false;                  // no target: all of the log
+    bool inclusive = true;                    // what a server is to be told: recovery_target_inclusive
+    Lsn stop;                                 // where the first record begins that is not replayed, or the log ends
     std::optional<TransactionEnd> last;       // the last one that is in
     std::optional<TransactionEnd> first_out;  // the first one that is not
     std::uint64_t copy_bytes = 0, replay_bytes = 0;
     Span takes{};                         // roughly
-    std::optional<Moment> before, after;  // if it is not possible: the nearest moments that are
+    std::optional<Moment> before, after;  // of a moment that is not possible: the nearest that are
 };
-// The newest base backup from which `moment` is reached, on the newest timeline on which it is. `now` tells a moment of
-// the future.
-Result<Recovery> recovery_to(const WalArchive& archive, const Window& window, Moment moment, Moment now,
-                             const TransactionSource& transactions, const RecoveryRates& rates = {});
+// The newest base backup from which the target is reached, on the newest timeline on which it is (or the one that is
+// asked for). `now` tells a moment of the future. `is_usable`: which bases may be taken; all if it is empty.
+Result<Recovery> recovery_to(const WalArchive& archive, const Window& window, const RecoveryTarget& target, Moment now,
+                             const TransactionSource& transactions, const RecoveryRates& rates = {},
+                             const std::function<bool(const RecoveryBase&)>& is_usable = {});
 
 }  // namespace kedge::verify

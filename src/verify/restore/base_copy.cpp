@@ -1,0 +1,178 @@
+#include "verify/restore/base_copy.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+
+#include "base/check.h"
+#include "os/files.h"
+#include "verify/figures.h"
+#include "verify/unpack/member_stream.h"
+#include "verify/wal/wal_archive.h"
+
+namespace kedge::verify {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr Span copy_limit = std::chrono::hours(24);
+// Beside what is copied: what the server itself writes while it recovers.
+constexpr std::uint64_t working_bytes = std::uint64_t{512} << 20;
+
+// rmgrlist.h: 5 is Tablespace; tablespace.h: XLOG_TBLSPC_CREATE is 0x00.
+class NewTablespaces final : public RecordObserver {
+public:
+    void see(const WalRecordView& record) override {
+        constexpr std::uint8_t tablespace = 5, operation = 0x70;
+        if (record.manager == tablespace && (record.info & operation) == 0) any_ = true;
+    }
+    bool any() const { return any_; }
+
+private:
+    std::atomic<bool> any_ = false;
+};
+
+Result<std::uint64_t> bytes_below(const std::string& path) {
+    std::uint64_t bytes = 0;
+    std::error_code failed;
+    fs::recursive_directory_iterator entry(path, fs::directory_options::follow_directory_symlink, failed);
+    for (; !failed && entry != fs::recursive_directory_iterator(); entry.increment(failed)) {
+        std::error_code gone;
+        if (!fs::is_regular_file(entry->status(gone))) continue;
+        const std::uintmax_t size = entry->file_size(gone);
+        if (!gone) bytes += size;
+    }
+    if (failed) return Error{Fault::unavailable, fmt::format("{}: {}", path, failed.message())};
+    return bytes;
+}
+
+// The log's files that recovery may ask for.
+std::vector<const Member*> needed_log(const std::vector<Member>& wal) {
+    std::vector<const Member*> needed;
+    for (const Member& member : wal) {
+        const WalFileKind kind = parse_wal_file_name(member.path).kind;
+        if (kind == WalFileKind::segment || kind == WalFileKind::history) needed.push_back(&member);
+    }
+    return needed;
+}
+
+Result<void> write_unpacked(const Member& member, const std::string& path) {
+    const Limits limits;
+    const std::unique_ptr<MemberStream> stream = TRY(MemberStream::open(member, limits));
+    Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!file.is_open()) return Error{Fault::unavailable, path + " cannot be written"};
+    std::vector<std::byte> piece(std::size_t{1} << 20);
+    for (;;) {
+        const std::size_t got = TRY(stream->read(piece));
+        for (std::size_t done = 0; done < got;) {
+            const ssize_t count = ::write(file.get(), piece.data() + done, got - done);
+            if (count < 0 && errno == EINTR) continue;
+            if (count <= 0) return Error{Fault::unavailable, path + " cannot be written"};
+            done += static_cast<std::size_t>(count);
+        }
+        if (got < piece.size()) return {};
+    }
+}
+
+// "2026-11-24 03:05:07.123456+00": what PostgreSQL reads without asking for its own zone.
+std::string for_postgres(Moment moment) {
+    const auto fraction = moment.time_since_epoch() % 1s;
+    return fmt::format("{}.{:06}+00", kedge::to_string(moment).substr(0, 19), fraction.count());
+}
+
+std::string quoted(const std::string& value) {
+    std::string text = "'";
+    for (const char c : value) {
+        if (c == '\'' || c == '\\') text += c;
+        text += c;
+    }
+    return text + "'";
+}
+
+std::string target_setting(const RecoveryTarget& target) {
+    switch (target.kind) {
+        case RecoveryTarget::Kind::moment: return "recovery_target_time = " + quoted(for_postgres(target.moment));
+        case RecoveryTarget::Kind::position:
+            return "recovery_target_lsn = " + quoted(kedge::to_string(target.position));
+        case RecoveryTarget::Kind::transaction: return fmt::format("recovery_target_xid = '{}'", target.transaction);
+        case RecoveryTarget::Kind::restore_point: return "recovery_target_name = " + quoted(target.name);
+        case RecoveryTarget::Kind::consistent: return "recovery_target = 'immediate'";
+        case RecoveryTarget::Kind::latest: break;
+    }
+    return "";
+}
+
+}  // namespace
+
+Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what) {
+    std::uint64_t bytes = TRY(bytes_below(what.path)) + working_bytes;
+    for (const Member* member : needed_log(what.wal))
+        bytes += std::max<std::uint64_t>(member->bytes, std::uint64_t{16} << 20);
+    return bytes;
+}
+
+bool makes_tablespaces(const std::vector<Member>& wal, std::size_t threads) {
+    NewTablespaces observer;
+    Effort effort{.threads = threads};
+    examine_wal(wal, Limits{}, effort, {.may_end_open = true, .observer = &observer});
+    return observer.any();
+}
+
+Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, const std::optional<Login>& owner,
+                              const std::stop_token& stop, const std::function<void(const std::string&)>& on_step) {
+    const auto step = [&](const std::string& says) {
+        if (on_step) on_step(says);
+    };
+    step("copying the backup");
+    // What links lead to is copied, so that nothing in the copy leads out of it.
+    TRY(run_or_fail({"cp", "-RL", "--reflink=auto", "--", fs::absolute(what.path), data}, within(copy_limit, stop)));
+    for (const char* name : {"tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid",
+                             "postgresql.auto.conf", "backup_manifest"}) {
+        std::error_code failed;
+        fs::remove(data + "/" + name, failed);
+        if (failed) return Error{Fault::unavailable, fmt::format("{}/{}: {}", data, name, failed.message())};
+    }
+    TRY(write_file_atomically(data + "/recovery.signal", "", 0600, Durability::after_process_death));
+    TRY(write_file_atomically(data + "/postgresql.auto.conf", "", 0600, Durability::after_process_death));
+    const std::vector<const Member*> log = needed_log(what.wal);
+    if (!log.empty()) step(fmt::format("copying {}", counted(log.size(), "file of the log", "files of the log")));
+    for (const Member* member : log)
+        TRY(write_unpacked(*member, data + "/pg_wal/" + parse_wal_file_name(member->path).stem).within(member->path));
+    TRY(run_or_fail({"chmod", "-R", "u=rwX,go=", "--", data}, within(copy_limit, stop)));
+    if (owner)
+        TRY(run_or_fail({"chown", "-R", fmt::format("{}:{}", owner->uid, owner->gid), "--", data},
+                        within(copy_limit, stop)));
+    return {};
+}
+
+// All of the log lies in pg_wal already: the command only has to say that there is no more.
+std::string recovery_settings(const RecoveryTarget& target) {
+    const bool current = target.kind == RecoveryTarget::Kind::consistent;
+    check(current || target.timeline.has_value(), "a recovery follows the timeline that was chosen");
+    return fmt::format(
+        "restore_command = '/bin/false'\nhot_standby = off\nrecovery_target_action = promote\n"
+        "shared_preload_libraries = ''\ntimezone = 'UTC'\nlog_timezone = 'UTC'\nlc_messages = 'C'\n"
+        "{}\nrecovery_target_inclusive = {}\nrecovery_target_timeline = '{}'\n",
+        target_setting(target), target.inclusive ? "on" : "off",
+        current ? "current" : std::to_string(*target.timeline));
+}
+
+// "... LOG:  last completed transaction was at log time 2026-11-25 22:00:00.123456+00" (xlogrecovery.c)
+std::optional<Moment> last_transaction(const std::string& log) {
+    constexpr std::string_view words = "last completed transaction was at log time ";
+    const std::size_t at = log.rfind(words);
+    if (at == std::string::npos) return std::nullopt;
+    std::string text = log.substr(at + words.size(), log.find('\n', at) - at - words.size());
+    if (text.size() < 22 || !text.ends_with("+00")) return std::nullopt;
+    text[10] = 'T';
+    text.replace(text.size() - 3, 3, "Z");
+    const auto moment = parse_moment(text);
+    return moment ? std::optional(*moment) : std::nullopt;
+}
+
+}  // namespace kedge::verify
