@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "os/files.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::int64_t version = 1;
 constexpr std::size_t judgements_max = 1000;
+constexpr std::string_view hold_infix = ".hold-";
 
 std::string directory_in(const std::string& state_directory) {
     return state_directory + "/backups";
@@ -133,6 +135,31 @@ Result<LockFile> lock_policy(const std::string& state_directory, const std::stri
         return Error{Fault::conflict, fmt::format("{}: its backups are being made, judged or removed already", policy),
                      "wait until that has ended"};
     return std::move(*lock);
+}
+
+Result<LockFile> hold_backups(const std::string& state_directory, const std::string& policy,
+                              const std::string& holder) {
+    TRY(make_directories(directory_in(state_directory)));
+    std::optional<LockFile> lock =
+        TRY(LockFile::try_acquire(fmt::format("{}/{}{}{}", directory_in(state_directory), policy, hold_infix, holder)));
+    if (!lock) return Error{Fault::conflict, fmt::format("{} holds the backups of {} already", holder, policy)};
+    return std::move(*lock);
+}
+
+Result<std::vector<std::string>> holders_of_backups(const std::string& state_directory, const std::string& policy) {
+    namespace fs = std::filesystem;
+    const std::string directory = directory_in(state_directory), prefix = policy + std::string(hold_infix);
+    std::vector<std::string> holders;
+    std::error_code failed;
+    for (fs::directory_iterator entry(directory, failed); !failed && entry != fs::directory_iterator();
+         entry.increment(failed)) {
+        const std::string name = entry->path().filename();
+        if (name.starts_with(prefix) && TRY(LockFile::is_held(entry->path())))
+            holders.push_back(name.substr(prefix.size()));
+    }
+    if (failed && failed != std::errc::no_such_file_or_directory)
+        return Error{Fault::unavailable, fmt::format("{}: {}", directory, failed.message())};
+    return holders;
 }
 
 Result<bool> is_policy_locked(const std::string& state_directory, const std::string& policy) {

@@ -57,7 +57,11 @@ Result<void> write_verdicts(const std::string& state_directory, const std::strin
 
 // Held while a policy's backups are made, judged or removed. conflict if somebody else holds it.
 Result<LockFile> lock_policy(const std::string& state_directory, const std::string& policy);
-// Whether somebody does.
+// Keeps a policy's backups from being removed, by any number of holders at once: `holder` is part of a file's name.
+Result<LockFile> hold_backups(const std::string& state_directory, const std::string& policy, const std::string& holder);
+// Who does; empty if nobody.
+Result<std::vector<std::string>> holders_of_backups(const std::string& state_directory, const std::string& policy);
+// Whether somebody holds the lock.
 Result<bool> is_policy_locked(const std::string& state_directory, const std::string& policy);
 
 }  // namespace kedge::backup

@@ -21,7 +21,7 @@ struct BackupWindow {
     std::vector<std::string> bases;
     std::optional<std::string> wal, store, at;
     bool exclusive = false;
-    std::optional<std::uint32_t> timeline;
+    std::int64_t timeline = 0;
 };
 
 struct Places {
@@ -150,7 +150,7 @@ ExitCode show_window(Context& context, const BackupWindow& options) {
         if (!target) return console.fail_usage(target.error().within("--at"));
         at = *target;
         at->inclusive = !options.exclusive;
-        at->timeline = options.timeline;
+        if (options.timeline > 0) at->timeline = static_cast<std::uint32_t>(options.timeline);
     }
     const Result<Places> where = places(context, options);
     if (!where) return console.fail(failed, where.error());

@@ -193,6 +193,14 @@ Result<void> no_run_holds(const Context& context, const std::string& store) {
     return {};
 }
 
+// refused while a recovery reads them.
+Result<void> no_recovery_holds(const std::string& state, const std::string& policy) {
+    const auto holders = TRY(backup::holders_of_backups(state, policy));
+    if (holders.empty()) return {};
+    return Error{Fault::conflict, fmt::format("the recovery {} reads from them", holders.front()),
+                 "wait until it has copied what it needs"};
+}
+
 Result<void> confirmed(Context& context, const PruneBackups& options) {
     std::string typed = options.confirm;
     if (typed.empty() && context.may_ask())
@@ -224,6 +232,8 @@ ExitCode prune_backups(Context& context, const PruneBackups& options) {
     if (!console.json()) console.print(rendered(pruning, context.now(), console.out()));
     if (any && !options.dry_run) {
         if (const auto free = no_run_holds(context, (*policy)->in); !free) return console.fail(failed, free.error());
+        if (const auto free = no_recovery_holds(ground->state, options.policy); !free)
+            return console.fail(failed, free.error());
         if (const auto yes = confirmed(context, options); !yes) return console.fail(failed, yes.error());
         for (const backup::Pruning::Row& row : pruning.rows)
             if (row.goes)

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "estate/backup_policy.h"
+#include "estate/erasure_map.h"
 
 namespace kedge {
 
@@ -114,6 +115,7 @@ struct Estate {
     std::vector<Service> services;
     std::vector<Target> targets;
     std::vector<BackupPolicy> backups;
+    ErasureMap erasure;  // not declared: nobody is taken out of what is brought back
     std::vector<Person> people;
     std::vector<Dashboard> dashboards;
     std::vector<Contact> contacts;

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "document/read.h"
 #include "estate/driver_settings.h"
+#include "estate/parse_erasure.h"
 
 namespace kedge {
 namespace {
@@ -58,6 +59,8 @@ public:
         read_services();
         read_targets();
         read_backups();
+        estate_.erasure = read_erasure_map(get(json_, "erasure"), places_);
+        estate_.erasure.ledger = filled_in(estate_.erasure.ledger, "/erasure/ledger");
         check_references();
         return std::move(estate_);
     }
@@ -257,6 +260,10 @@ private:
             check_sentinels(target, pointer);
         }
         for (const BackupPolicy& policy : estate_.backups) check_backup(policy, below("/backups", policy.name));
+        if (estate_.erasure.is_declared()) {
+            check_is(estate_.erasure.of, TargetKind::database, "/erasure/of");
+            check_erasure_map(estate_.erasure, places_, mistakes_);
+        }
         check_cycles();
     }
 
@@ -275,9 +282,7 @@ private:
                           "name it relative to the store: `postgresql/daily`");
         for (const TablePolicy& table : policy.tables) {
             const std::string here = below(below(pointer, "tables"), table.name);
-            if (table.name.find('.') == std::string::npos)
-                mistakes_.add(places_.key(here), "a table is named with its schema",
-                              fmt::format("`public.{}`", table.name));
+            check_table_name(table.name, here, places_, mistakes_);
             if (table.near_production && (*table.near_production < 0 || *table.near_production > 1))
                 mistakes_.add(places_.value(below(here, "near-production")), "a fraction lies between 0 and 1",
                               "`0.05` allows five of a hundred rows more or fewer");
@@ -419,7 +424,8 @@ Shape estate_shape() {
                   "inputs of plans, by name, where a run gives none: what differs from estate to estate"),
          optional("services", shape::map(service), "what the business names: no driver, it stands on targets"),
          required("targets", shape::map(target_shape()), "what steps act on, by name"),
-         optional("backups", shape::map(backup_policy_shape()), "what is promised of backups, by the policy's name")});
+         optional("backups", shape::map(backup_policy_shape()), "what is promised of backups, by the policy's name"),
+         optional("erasure", erasure_map_shape(), "what becomes of erased people's rows in what is brought back")});
 }
 
 Parsed<Estate> parse_estate(const std::string& path, std::string_view text, const EstateOptions& options) {

@@ -1,0 +1,401 @@
+// recover pitr, list, show, erase, discard.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "backup/verdicts.h"
+#include "cli/commands.h"
+#include "cli/finding.h"
+#include "cli/policy_view.h"
+#include "cli/progress.h"
+#include "cli/table.h"
+#include "cli/text.h"
+#include "recover/beside.h"
+#include "recover/choose.h"
+#include "recover/gate.h"
+#include "recover/recovery.h"
+
+namespace kedge {
+namespace {
+
+using recover::Choice;
+using recover::Recovery;
+using recover::Stage;
+
+struct Pitr {
+    std::string to, name, place, key;
+    std::optional<std::string> target, policy;
+    std::int64_t timeline = 0;
+    bool exclusive = false, dry_run = false;
+};
+
+struct Named {
+    std::string name;
+};
+struct Discard {
+    std::string name, confirm;
+};
+
+// The database that was named, or the only one of the estate that can be recovered.
+Result<const BackupPolicy*> policy_for(const Estate& estate, const Pitr& options) {
+    if (options.target) {
+        const Target* target = estate.target(*options.target);
+        if (target == nullptr || target->kind != TargetKind::database)
+            return Error{Fault::not_found, fmt::format("`{}` is no database of the estate", *options.target)};
+        return recover::recovery_policy(estate, *options.target, options.policy);
+    }
+    std::vector<std::string> names;
+    for (const Target& target : estate.targets)
+        if (target.kind == TargetKind::database) names.push_back(target.name);
+    if (names.size() == 1) return recover::recovery_policy(estate, names.front(), options.policy);
+    return Error{Fault::invalid_input, fmt::format("the estate has {} databases", names.size()),
+                 "say which with --target"};
+}
+
+std::string default_name(Moment now) {
+    std::string text = to_string(now).substr(0, 19);  // 2026-11-24T03:05:07
+    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+    std::ranges::replace(text, 'T', '-');
+    return "pitr-" + text;
+}
+
+void print_choice(Console& console, const Recovery& recovery, const Choice& choice) {
+    for (const recover::PassedOver& one : choice.passed_over)
+        console.warn(fmt::format("{} was passed over: {}", printable(one.base), printable(one.why)));
+    if (choice.log_is_damaged)
+        console.warn(
+            "the log archive is damaged somewhere: see kedge verify; what is on the way was read and is sound");
+    if (!choice.recovery.possible) return;
+    const auto line = [&](const char* what, const std::string& says) {
+        console.print_line(fmt::format("  {:<22}{}", what, says));
+    };
+    console.print_line(fmt::format("{} of {}", printable(recovery.asked), recovery.target));
+    line("base backup",
+         fmt::format("{}{}", printable(choice.base), choice.taken ? ", taken " + to_string(*choice.taken) : ""));
+    line("timeline", std::to_string(choice.target.timeline.value_or(0)));
+    if (choice.recovery.last) line("last transaction in", to_string(choice.recovery.last->time));
+    line("first one left out",
+         choice.recovery.first_out ? to_string(choice.recovery.first_out->time) : "none: all of the log");
+    line("takes roughly", fmt::format("{}: {} to copy, {} of log to replay", readable(choice.recovery.takes),
+                                      size_text(choice.recovery.copy_bytes), size_text(choice.recovery.replay_bytes)));
+}
+
+// What cannot be had is an answer, not an error: said with the nearest that can.
+ExitCode tell_impossible(Console& console, const Recovery& recovery, const Choice& choice) {
+    if (console.json()) {
+        console.print_item("Recovery", {{"asked", recovery.asked}, {"choice", recover::as_json(choice)}});
+        return ExitCode::negative;
+    }
+    print_choice(console, recovery, choice);
+    console.print_line(
+        fmt::format("{} cannot be recovered: {}", printable(recovery.asked), printable(choice.recovery.says)));
+    if (choice.recovery.before) console.print_line("nearest before: " + to_string(*choice.recovery.before));
+    if (choice.recovery.after) console.print_line("nearest after:  " + to_string(*choice.recovery.after));
+    return ExitCode::negative;
+}
+
+std::string stage_text(const Recovery& recovery, bool is_worked_on) {
+    if (recovery.stage == Stage::working && !is_worked_on) return "interrupted";
+    return std::string(to_string(recovery.stage));
+}
+
+Json recovery_json(const Recovery& recovery, bool is_worked_on) {
+    return {{"name", recovery.name},
+            {"target", recovery.target},
+            {"asked", recovery.asked},
+            {"stage", stage_text(recovery, is_worked_on)},
+            {"says", recovery.says},
+            {"who", recovery.who},
+            {"begun", to_string(recovery.begun)},
+            {"ended", recovery.ended ? Json(to_string(*recovery.ended)) : Json()},
+            {"directory", recovery.directory},
+            {"connection", recover::check_usable(recovery) ? Json(recovery.server().connection) : Json()},
+            {"choice", recovery.choice},
+            {"proof", recovery.proof}};
+}
+
+void print_recovered(Console& console, const Recovery& recovery) {
+    const auto line = [&](const char* what, const std::string& says) {
+        console.print_line(fmt::format("  {:<22}{}", what, printable(says)));
+    };
+    const std::string proved = get_string(recovery.proof, "proved").value_or("unknown");
+    const Json& erasure = get(recovery.proof, "erasure");
+    if (recovery.stage == Stage::gated) {
+        console.print_line(fmt::format("{} stands, and nothing may be taken from it", recovery.name));
+        line("why", recovery.says);
+        line("then", fmt::format("kedge recover erase {}", recovery.name));
+        return;
+    }
+    console.print_line(fmt::format("{} {}", recovery.name,
+                                   proved == "yes" ? "is recovered and stands at its point"
+                                                   : "is recovered, but does not stand where it was asked to"));
+    line("proved", fmt::format("{}: {}", proved, recovery.says));
+    line("took",
+         readable(Span(static_cast<std::int64_t>(get_number(recovery.proof, "took_seconds").value_or(0) * 1e6))));
+    line("reach it with", fmt::format("psql '{}'", recovery.server().connection));
+    line("differences", fmt::format("kedge recover compare {}", recovery.name));
+    line("be rid of it", fmt::format("kedge recover discard {}", recovery.name));
+}
+
+ExitCode code_of(const Recovery& recovery) {
+    if (recovery.stage == Stage::gated) return ExitCode::refused;
+    const std::string proved = get_string(recovery.proof, "proved").value_or("unknown");
+    return proved == "yes" ? ExitCode::ok : proved == "no" ? ExitCode::negative : ExitCode::unverifiable;
+}
+
+struct Wanted {
+    Estate estate;
+    const BackupPolicy* policy = nullptr;
+    std::string state;
+    verify::RecoveryTarget target;
+    Recovery recovery;
+};
+
+Result<verify::RecoveryTarget> target_of(const Pitr& options) {
+    verify::RecoveryTarget target = TRY(verify::parse_recovery_target(options.to).within("--to"));
+    target.inclusive = !options.exclusive;
+    if (options.timeline > 0) target.timeline = static_cast<std::uint32_t>(options.timeline);
+    return target;
+}
+
+Result<void> fill(Context& context, const Pitr& options, Wanted& wanted) {
+    wanted.target = TRY(target_of(options));
+    wanted.estate = TRY(find_estate(context));
+    wanted.state = TRY(find_state_directory(context));
+    wanted.policy = TRY(policy_for(wanted.estate, options));
+    const std::string name = options.name.empty() ? default_name(context.now()) : options.name;
+    TRY(recover::check_recovery_name(name));
+    const Target& database = *wanted.estate.target(wanted.policy->of);
+    const std::string place = options.place.empty() ? recover::usual_place() : options.place;
+    if (!place.starts_with('/')) return Error{Fault::invalid_input, "--place is not an absolute path"};
+    wanted.recovery = {.name = name,
+                       .target = database.name,
+                       .policy = wanted.policy->name,
+                       .asked = to_string(wanted.target),
+                       .database = database.settings.text("database").value_or("postgres"),
+                       .directory = place + "/" + name,
+                       .who = context.around().login,
+                       .begun = context.now(),
+                       .key = options.key};
+    return {};
+}
+
+// What was made already is not made again; what was interrupted or failed is made anew.
+Result<void> may_be_made(const Wanted& wanted) {
+    const auto there = recover::find_recovery(wanted.state, wanted.recovery.name);
+    if (!there && there.error().fault == Fault::not_found) return {};
+    if (!there) return there.error();
+    const bool same = there->asked == wanted.recovery.asked && there->target == wanted.recovery.target &&
+                      there->directory == wanted.recovery.directory;
+    if (there->stage != Stage::recovered && there->stage != Stage::gated && same) return {};
+    return Error{Fault::conflict, fmt::format("there is a recovery called `{}` already", there->name),
+                 fmt::format("take another --name, or kedge recover discard {}", there->name)};
+}
+
+Result<Choice> choose_and_make(Context& context, Wanted& wanted, backup::Material& material, bool dry_run) {
+    verify::Effort effort;
+    Progress progress(context, effort);
+    const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
+    const auto on_step = [&](const std::string& step) { progress.begin(step, 0); };
+    // Whoever prunes waits until the copy is made.
+    const LockFile backups = TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
+    const LockFile log = TRY(backup::hold_backups(wanted.state, wanted.policy->log, wanted.recovery.name));
+    Choice choice = TRY(
+        recover::choose(wanted.estate, *wanted.policy, wanted.target, material,
+                        {.now = context.now(), .threads = threads, .stop = progress.stop_token(), .on_step = on_step}));
+    if (dry_run || !choice.recovery.possible) return choice;
+    wanted.recovery.choice = recover::as_json(choice);
+    bool replays = false;
+    TRY(recover::recover_beside(wanted.state, wanted.recovery, choice, wanted.estate,
+                                {.threads = threads,
+                                 .stop = progress.stop_token(),
+                                 .on_step = on_step,
+                                 .on_replay = [&](std::uint64_t done, std::uint64_t all) {
+                                     if (!replays) {
+                                         effort.bytes_read = 0;
+                                         progress.begin("replaying the log", all);
+                                         replays = true;
+                                     }
+                                     effort.bytes_read = done;
+                                 }}));
+    return choice;
+}
+
+ExitCode pitr(Context& context, const Pitr& options) {
+    Console& console = context.console();
+    constexpr const char* failed = "nothing was recovered";
+    if (options.to.empty()) return console.fail_usage({Fault::invalid_input, "--to is missing"});
+    Wanted wanted;
+    if (const auto filled = fill(context, options, wanted); !filled)
+        return filled.error().fault == Fault::invalid_input ? console.fail_usage(filled.error())
+                                                            : console.fail(failed, filled.error());
+    const auto lock = recover::lock_recovery(wanted.state, wanted.recovery.name);
+    if (!lock) return console.fail(failed, lock.error());
+    if (const auto may = may_be_made(wanted); !may) return console.fail(failed, may.error());
+    context.around().catch_interrupt();
+    backup::Material material;
+    const Result<Choice> choice = choose_and_make(context, wanted, material, options.dry_run);
+    if (context.around().interrupted()) return ExitCode::interrupted;
+    if (!choice) return console.fail(failed, choice.error());
+    if (!choice->recovery.possible) return tell_impossible(console, wanted.recovery, *choice);
+    if (options.dry_run) {
+        if (console.json())
+            console.print_item("Recovery", {{"asked", wanted.recovery.asked}, {"choice", recover::as_json(*choice)}});
+        else
+            print_choice(console, wanted.recovery, *choice);
+        return ExitCode::ok;
+    }
+    if (console.json()) {
+        console.print_item("Recovery", recovery_json(wanted.recovery, false));
+    } else {
+        print_choice(console, wanted.recovery, *choice);
+        print_recovered(console, wanted.recovery);
+    }
+    return code_of(wanted.recovery);
+}
+
+ExitCode list_recoveries(Context& context, const Named&) {
+    Console& console = context.console();
+    constexpr const char* failed = "the recoveries cannot be listed";
+    const auto state = find_state_directory(context);
+    if (!state) return console.fail(failed, state.error());
+    const auto all = recover::recoveries(*state);
+    if (!all) return console.fail(failed, all.error());
+    Json items = Json::array();
+    Table table({{"NAME"}, {"OF"}, {"TO"}, {"STAGE"}, {"SINCE"}, {"SAYS"}});
+    for (const Recovery& recovery : *all) {
+        const auto locked = recover::is_recovery_locked(*state, recovery.name);
+        const bool worked_on = locked && *locked;
+        items.push_back(recovery_json(recovery, worked_on));
+        table.add({recovery.name, recovery.target, recovery.asked, stage_text(recovery, worked_on),
+                   readable(context.now() - recovery.begun), recovery.says});
+    }
+    if (console.json())
+        console.print_items("Recovery", std::move(items));
+    else if (all->empty())
+        console.note("there are no recoveries");
+    else
+        console.print(table.rendered(console.out()));
+    return ExitCode::ok;
+}
+
+ExitCode show_recovery(Context& context, const Named& options) {
+    Console& console = context.console();
+    const std::string failed = fmt::format("{} cannot be shown", options.name);
+    const auto state = find_state_directory(context);
+    if (!state) return console.fail(failed, state.error());
+    const auto recovery = recover::find_recovery(*state, options.name);
+    if (!recovery) return console.fail(failed, recovery.error());
+    const auto locked = recover::is_recovery_locked(*state, options.name);
+    const bool worked_on = locked && *locked;
+    Json json = recovery_json(*recovery, worked_on);
+    const bool stands = recovery->stage == Stage::recovered || recovery->stage == Stage::gated;
+    const recover::ServerLook server = stands ? recover::look_at_server(*recovery, {}) : recover::ServerLook{};
+    json["answers"] = to_string(server.answers);
+    if (console.json()) {
+        console.print_item("Recovery", std::move(json));
+    } else if (stands) {
+        print_recovered(console, *recovery);
+        if (server.answers != Truth::yes) console.warn(printable(server.says));
+    } else {
+        console.print_line(
+            fmt::format("{} is {}: {}", recovery->name, stage_text(*recovery, worked_on), printable(recovery->says)));
+    }
+    return !stands || server.answers != Truth::yes ? ExitCode::negative : code_of(*recovery);
+}
+
+Result<void> confirmed(Context& context, const Discard& options) {
+    std::string typed = options.confirm;
+    if (typed.empty() && context.may_ask())
+        typed = TRY(context.ask(fmt::format("Type its name, {}, to remove it and all that is in it:", options.name)));
+    if (typed == options.name) return {};
+    return Error{Fault::refused, typed.empty() ? "it was not confirmed" : "what was typed is not its name",
+                 fmt::format("say --confirm {}", options.name)};
+}
+
+ExitCode erase_again(Context& context, const Named& options) {
+    Console& console = context.console();
+    const std::string failed = fmt::format("{} stays as it is", options.name);
+    const auto state = find_state_directory(context);
+    if (!state) return console.fail(failed, state.error());
+    const auto estate = find_estate(context);
+    if (!estate) return console.fail(failed, estate.error());
+    const auto lock = recover::lock_recovery(*state, options.name);
+    if (!lock) return console.fail(failed, lock.error());
+    auto recovery = recover::find_recovery(*state, options.name);
+    if (!recovery) return console.fail(failed, recovery.error());
+    if (recovery->stage != Stage::gated && recovery->stage != Stage::recovered)
+        return console.fail(failed, recover::check_usable(*recovery).error());
+    recover::pass_gate(*recovery, *estate, {});
+    if (const auto kept = recover::write_recovery(*state, *recovery); !kept) return console.fail(failed, kept.error());
+    if (console.json())
+        console.print_item("Recovery", recovery_json(*recovery, true));
+    else
+        print_recovered(console, *recovery);
+    return code_of(*recovery);
+}
+
+ExitCode discard_recovery(Context& context, const Discard& options) {
+    Console& console = context.console();
+    const std::string failed = fmt::format("{} was not discarded", options.name);
+    const auto state = find_state_directory(context);
+    if (!state) return console.fail(failed, state.error());
+    const auto recovery = recover::find_recovery(*state, options.name);
+    if (!recovery) return console.fail(failed, recovery.error());
+    const auto lock = recover::lock_recovery(*state, options.name);
+    if (!lock) return console.fail(failed, lock.error());
+    if (const auto yes = confirmed(context, options); !yes) return console.fail(failed, yes.error());
+    if (const auto gone = recover::discard(*state, *recovery, {}); !gone) return console.fail(failed, gone.error());
+    if (console.json())
+        console.print_item("DiscardedRecovery", {{"name", options.name}});
+    else
+        console.print_line(options.name + " is gone");
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+std::vector<Command> recover_commands() {
+    return {
+        command("recover pitr", "Recover a database to a point in time, beside production", pitr)
+            .option("to", "POINT", &Pitr::to,
+                    "2026-11-24T03:05:07Z (with its zone), a position 0/5A10F08, xid:4711, name:RESTORE-POINT, "
+                    "consistent or latest")
+            .flag("exclusive", &Pitr::exclusive, "without what lies exactly there: to undo a transaction, name it so")
+            .option("timeline", "N", &Pitr::timeline, "along this timeline, not the newest that has the point")
+            .option("target", "TARGET", &Pitr::target, "the database, if the estate has several", Completes::targets)
+            .option("policy", "POLICY", &Pitr::policy, "the base backups, if several policies have some")
+            .option("name", "NAME", &Pitr::name, "what the recovery is called from then on")
+            .option("place", "DIR", &Pitr::place, "where it lies; /var/tmp/kedge-recover-UID", Completes::files)
+            .option("key", "KEY", &Pitr::key, "who asks, if it is the step of a run")
+            .flag("dry-run", &Pitr::dry_run, "only say what it would be made from, and how long it would take")
+            .details("Reads all of the log and the base backup first, and refuses what they cannot give, with the "
+                     "nearest that they can. The recovered server answers on a socket in its directory only; it "
+                     "archives nothing and reaches nobody. Production is not touched.")
+            .example("kedge recover pitr --to 2026-11-24T03:05:07Z --dry-run")
+            .example("kedge recover pitr --to xid:4711 --exclusive --name before-the-import")
+            .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::conflict, ExitCode::refused,
+                    ExitCode::negative, ExitCode::unverifiable, ExitCode::interrupted}),
+        command("recover list", "List the recovered databases that stand beside production", list_recoveries)
+            .example("kedge recover list"),
+        command("recover show", "Show what a recovery was made from, and whether it stands at its point", show_recovery)
+            .argument("NAME", &Named::name, "the recovery")
+            .example("kedge recover show before-the-import --json")
+            .exits({ExitCode::not_found, ExitCode::negative, ExitCode::unverifiable}),
+        command("recover erase", "Take erased people out of a recovered database, as its gate asks", erase_again)
+            .argument("NAME", &Named::name, "the recovery")
+            .details(
+                "Done after every recovery by itself; again when the ledger has grown, or when the gate stayed shut.")
+            .example("kedge recover erase before-the-import")
+            .exits({ExitCode::not_found, ExitCode::conflict, ExitCode::refused}),
+        command("recover discard", "Stop a recovered database and remove it", discard_recovery)
+            .argument("NAME", &Discard::name, "the recovery")
+            .option("confirm", "NAME", &Discard::confirm, "its name again, where nobody can be asked")
+            .example("kedge recover discard before-the-import")
+            .exits({ExitCode::not_found, ExitCode::conflict, ExitCode::refused}),
+    };
+}
+
+}  // namespace kedge

@@ -1,0 +1,316 @@
+#include "recover/erase.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <set>
+
+namespace kedge::recover {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Span catalogue_limit = 1min, erase_limit = std::chrono::hours(6);
+
+std::string identifier(const std::string& name) {
+    std::string text = "\"";
+    for (const char c : name) {
+        if (c == '"') text += '"';
+        text += c;
+    }
+    return text + '"';
+}
+
+// "public.users" -> "public"."users". The schema ends at the first point.
+std::string table_identifier(const std::string& name) {
+    const std::size_t point = name.find('.');
+    return identifier(name.substr(0, point)) + "." + identifier(name.substr(point + 1));
+}
+
+std::string literal(const std::string& value) {
+    std::string text = "E'";
+    for (const char c : value) {
+        if (c == '\'' || c == '\\') text += c;
+        text += c;
+    }
+    return text + "'";
+}
+
+// A field of COPY in text format.
+std::string copy_field(const std::string& value) {
+    std::string text;
+    for (const char c : value) switch (c) {
+            case '\\': text += "\\\\"; break;
+            case '\t': text += "\\t"; break;
+            case '\n': text += "\\n"; break;
+            case '\r': text += "\\r"; break;
+            default: text += c;
+        }
+    return text;
+}
+
+std::vector<std::vector<std::string>> rows_of(const std::string& text) {
+    std::vector<std::vector<std::string>> rows;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        std::vector<std::string> fields;
+        for (std::size_t field = at; field <= end;) {
+            const std::size_t tab = std::min(text.find('\t', field), end);
+            fields.push_back(text.substr(field, tab - field));
+            field = tab + 1;
+        }
+        rows.push_back(std::move(fields));
+        at = end + 1;
+    }
+    return rows;
+}
+
+struct Reference {
+    std::string table, column, to, to_column;  // of a key of one column; else the columns are empty
+};
+
+struct Catalogue {
+    std::map<std::string, std::set<std::string>> columns;  // by table; partitions stand for their parent
+    std::vector<Reference> references;
+};
+
+// A partition is reached through its parent.
+Result<Catalogue> read_catalogue(const backup::PostgresServer& server, const std::stop_token& stop) {
+    Catalogue catalogue;
+    const std::string columns = TRY(backup::ask_postgres(
+        server,
+        "SELECT n.nspname || '.' || c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND "
+        "a.attnum > 0 AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND "
+        "n.nspname NOT LIKE 'pg\\_temp\\_%' AND n.nspname NOT LIKE 'pg\\_toast%'",
+        catalogue_limit, stop));
+    for (const auto& row : rows_of(columns))
+        if (row.size() == 2) catalogue.columns[row[0]].insert(row[1]);
+    const std::string references = TRY(backup::ask_postgres(
+        server,
+        "SELECT (SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.oid = k.conrelid), "
+        "(SELECT attname FROM pg_attribute WHERE attrelid = k.conrelid AND attnum = k.conkey[1]), "
+        "(SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.oid = k.confrelid), "
+        "(SELECT attname FROM pg_attribute WHERE attrelid = k.confrelid AND attnum = k.confkey[1]), "
+        "cardinality(k.conkey) FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0",
+        catalogue_limit, stop));
+    for (const auto& row : rows_of(references))
+        if (row.size() == 5) {
+            const bool single = row[4] == "1";
+            catalogue.references.push_back({row[0], single ? row[1] : "", row[2], single ? row[3] : ""});
+        }
+    return catalogue;
+}
+
+const Reference* reference_of(const Catalogue& catalogue, const ErasedTable& table) {
+    for (const Reference& reference : catalogue.references)
+        if (reference.table == table.name && reference.column == table.key && reference.to == table.through)
+            return &reference;
+    return nullptr;
+}
+
+// What the map names and the database has not.
+void find_absent(const Catalogue& catalogue, const ErasureMap& map, std::vector<MissedTable>& missed) {
+    for (const ErasedTable& table : map.tables) {
+        const auto columns = catalogue.columns.find(table.name);
+        if (columns == catalogue.columns.end()) {
+            missed.push_back({table.name, "the map names it, and the database has no such table"});
+            continue;
+        }
+        std::vector<std::string> named = {table.key};
+        for (const auto& [column, value] : table.set) named.push_back(column);
+        for (const std::string& column : named)
+            if (!columns->second.contains(column))
+                missed.push_back({table.name, fmt::format("the map names its column {}, which it has not", column)});
+        if (!table.through.empty() && reference_of(catalogue, table) == nullptr)
+            missed.push_back(
+                {table.name, fmt::format("no foreign key leads from its column {} to {}", table.key, table.through)});
+    }
+}
+
+std::vector<MissedTable> find_missed(const Catalogue& catalogue, const ErasureMap& map) {
+    std::vector<MissedTable> missed;
+    find_absent(catalogue, map, missed);
+    for (const auto& [name, columns] : catalogue.columns) {
+        if (map.table(name) != nullptr || map.is_not_personal(name)) continue;
+        const auto column =
+            std::ranges::find_if(map.personal_columns, [&](const std::string& one) { return columns.contains(one); });
+        if (column != map.personal_columns.end()) {
+            missed.push_back({name, fmt::format("it has a column {}, and the map does not name it", *column)});
+            continue;
+        }
+        const auto reference = std::ranges::find_if(catalogue.references, [&](const Reference& one) {
+            return one.table == name && map.table(one.to) != nullptr;
+        });
+        if (reference != catalogue.references.end())
+            missed.push_back({name, fmt::format("it refers to {}, and the map does not name it", reference->to)});
+    }
+    return missed;
+}
+
+std::string pick_of(std::size_t index) {
+    return fmt::format("pg_temp.kedge_pick_{}", index);
+}
+
+// The statements that take people out, and the proof.
+class Script {
+public:
+    Script(const ErasureMap& map, const Catalogue& catalogue) : map_(map), catalogue_(catalogue) {}
+
+    std::string text(const std::set<std::string>& subjects) {
+        text_ =
+            "\\set ON_ERROR_STOP on\nBEGIN;\nSET LOCAL lock_timeout = '30s';\n"
+            "CREATE TEMPORARY TABLE kedge_erased (subject text PRIMARY KEY) ON COMMIT DROP;\n"
+            "COPY kedge_erased FROM STDIN;\n";
+        for (const std::string& subject : subjects) text_ += copy_field(subject) + "\n";
+        text_ += "\\.\nANALYZE kedge_erased;\n";
+        picked_.assign(map_.tables.size(), false);
+        for (std::size_t i = 0; i < map_.tables.size(); ++i) pick(i);
+        for (const std::size_t i : children_first()) change(i);
+        for (const ErasedTable& table : map_.tables) prove(table);
+        return text_ + "COMMIT;\n";
+    }
+
+private:
+    // Which rows are meant, before any of them changes; what a table is reached through comes first.
+    void pick(std::size_t index) {
+        if (picked_[index]) return;
+        picked_[index] = true;
+        const ErasedTable& table = map_.tables[index];
+        std::string condition = fmt::format("t.{}::text IN (SELECT subject FROM kedge_erased)", identifier(table.key));
+        if (!table.through.empty()) {
+            const auto parent = static_cast<std::size_t>(map_.table(table.through) - map_.tables.data());
+            pick(parent);
+            condition =
+                fmt::format("t.{} IN (SELECT p.{} FROM {} p JOIN {} x ON p.tableoid = x.place AND p.ctid = x.at)",
+                            identifier(table.key), identifier(reference_of(catalogue_, table)->to_column),
+                            table_identifier(table.through), pick_of(parent));
+        }
+        text_ += fmt::format(
+            "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT t.tableoid AS place, t.ctid AS at FROM {} t WHERE "
+            "{};\n",
+            pick_of(index).substr(std::string_view("pg_temp.").size()), table_identifier(table.name), condition);
+    }
+
+    // Tables that refer to others before those, as far as there is an order.
+    std::vector<std::size_t> children_first() const {
+        std::vector<std::size_t> order;
+        std::set<std::size_t> entered;
+        for (std::size_t i = 0; i < map_.tables.size(); ++i) enter(i, order, entered);
+        return order;
+    }
+    void enter(std::size_t index, std::vector<std::size_t>& order, std::set<std::size_t>& entered) const {
+        if (!entered.insert(index).second) return;
+        for (const Reference& reference : catalogue_.references)
+            if (reference.to == map_.tables[index].name)
+                if (const ErasedTable* child = map_.table(reference.table))
+                    enter(static_cast<std::size_t>(child - map_.tables.data()), order, entered);
+        order.push_back(index);
+    }
+
+    void change(std::size_t index) {
+        const ErasedTable& table = map_.tables[index];
+        const std::string name = table_identifier(table.name);
+        const std::string which = fmt::format("FROM {} x WHERE t.tableoid = x.place AND t.ctid = x.at", pick_of(index));
+        const std::string made = table.is_removed ? fmt::format("DELETE FROM {} t USING {}", name, which.substr(5))
+                                                  : fmt::format("UPDATE {} t SET {} {}", name, values_of(table), which);
+        text_ += fmt::format("WITH changed AS ({} RETURNING 1) SELECT {}, count(*) FROM changed;\n", made,
+                             literal(table.name));
+    }
+
+    static std::string values_of(const ErasedTable& table) {
+        std::string values;
+        const auto add = [&](const std::string& column, const std::optional<std::string>& value) {
+            if (!values.empty()) values += ", ";
+            values += fmt::format("{} = {}", identifier(column), value ? literal(*value) : "NULL");
+        };
+        const bool has_key = std::ranges::any_of(table.set, [&](auto& entry) { return entry.first == table.key; });
+        if (table.through.empty() && !has_key) add(table.key, std::nullopt);
+        for (const auto& [column, value] : table.set) add(column, value);
+        return values;
+    }
+
+    // Nobody who is erased is found by their id any more.
+    void prove(const ErasedTable& table) {
+        if (!table.through.empty()) return;
+        const std::string name = table_identifier(table.name);
+        text_ += fmt::format(
+            "DO $kedge$ BEGIN IF EXISTS (SELECT FROM {} t JOIN kedge_erased e ON t.{}::text = e.subject) THEN "
+            "RAISE EXCEPTION 'rows of erased people are left in %', {}; END IF; END $kedge$;\n",
+            name, identifier(table.key), literal(table.name));
+    }
+
+    const ErasureMap& map_;
+    const Catalogue& catalogue_;
+    std::vector<bool> picked_;
+    std::string text_;
+};
+
+std::string first_line_with_error(const std::string& text) {
+    for (const auto& row : rows_of(text))
+        if (row.front().find("ERROR:") != std::string::npos) return row.front().substr(row.front().find("ERROR:"));
+    return text.empty() ? "it said nothing" : rows_of(text).front().front();
+}
+
+Result<std::map<std::string, std::uint64_t>> run_script(const backup::PostgresServer& server, const std::string& script,
+                                                        const std::stop_token& stop) {
+    Environment environment = server.environment;
+    environment.push_back("PGCONNECT_TIMEOUT=5");
+    const RunOutput output =
+        TRY(run({server.program("psql"), "-X", "-q", "-A", "-t", "-F", "\t", "-w", "-d", server.connection},
+                within(erase_limit, stop), {.input = script, .environment = environment}));
+    if (!output.exit.ok()) {
+        // 3: psql ended at an error of the server, which took everything back. 2: the connection was lost.
+        const bool refused = output.exit.code == 3;
+        return Error{refused ? Fault::refused : Fault::unavailable,
+                     "erased people could not be taken out: " + first_line_with_error(output.err)};
+    }
+    std::map<std::string, std::uint64_t> rows;
+    for (const auto& row : rows_of(output.out)) {
+        std::uint64_t count = 0;
+        if (row.size() != 2 || std::from_chars(row[1].data(), row[1].data() + row[1].size(), count).ec != std::errc())
+            return Error{Fault::corrupt, "psql answered what was not asked: " + row.front()};
+        rows[row[0]] = count;
+    }
+    return rows;
+}
+
+}  // namespace
+
+Json as_json(const Erased& erased) {
+    return {{"ledger_head", erased.ledger_head},
+            {"subjects", erased.subjects},
+            {"held", erased.held},
+            {"rows", erased.rows}};
+}
+
+Result<std::vector<MissedTable>> missed_tables(const backup::PostgresServer& server, const ErasureMap& map,
+                                               const std::stop_token& stop) {
+    return find_missed(TRY(read_catalogue(server, stop)), map);
+}
+
+Result<Erased> erase_people(const backup::PostgresServer& server, const ErasureMap& map, const ErasureLedger& ledger,
+                            const std::stop_token& stop) {
+    if (const auto open = ledger.open_findings(); !open.empty())
+        return Error{
+            Fault::refused,
+            fmt::format("finding {} of the erasure ledger is open: {}", open.front().number, open.front().reason),
+            fmt::format("kedge erasure acknowledge {} --reason WHY", open.front().number)};
+    const Catalogue catalogue = TRY(read_catalogue(server, stop));
+    if (const auto missed = find_missed(catalogue, map); !missed.empty())
+        return Error{
+            Fault::refused,
+            fmt::format("the erasure map does not fit the database: {}: {}{}", missed.front().name, missed.front().why,
+                        missed.size() > 1 ? fmt::format(" (and {} more)", missed.size() - 1) : ""),
+            "name the table in `erasure:` of the estate, under `tables` or `not-personal`"};
+    const std::set<std::string> subjects = ledger.erased();
+    Erased erased{.ledger_head = ledger.head(), .subjects = subjects.size(), .held = ledger.held().size()};
+    erased.rows = TRY(run_script(server, Script(map, catalogue).text(subjects), stop));
+    return erased;
+}
+
+}  // namespace kedge::recover

@@ -1,0 +1,175 @@
+// Erased people are taken out of a real database, whole or not at all.
+#include "recover/erase.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "os/clock.h"
+#include "targets/postgres/scratch_cluster.h"
+
+namespace kedge::recover {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Erasing : public testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        directory = std::make_unique<ScratchDirectory>();
+        scratch = ScratchServer::initialize(*directory, "server");
+        scratch->start();
+    }
+    static void TearDownTestSuite() {
+        scratch.reset();
+        directory.reset();
+    }
+    void SetUp() override {
+        scratch->sql("DROP SCHEMA public CASCADE");
+        scratch->sql("CREATE SCHEMA public");
+        for (const char* statement :
+             {"CREATE TABLE users (id text PRIMARY KEY, email text)",
+              "CREATE TABLE debates (id int PRIMARY KEY, creator text REFERENCES users, task text)",
+              "CREATE TABLE nodes (id int PRIMARY KEY, debate int REFERENCES debates, content text)",
+              "CREATE TABLE plain (id int PRIMARY KEY)",
+              "INSERT INTO users VALUES ('u1', 'a@x'), ('u2', 'b@x'), ('it''s\\', 'c@x')",
+              "INSERT INTO debates SELECT i, CASE i % 3 WHEN 0 THEN 'u1' WHEN 1 THEN 'u2' ELSE 'it''s\\' END, 'task' "
+              "FROM generate_series(1, 30) i",
+              "INSERT INTO nodes SELECT i, i, 'what was said' FROM generate_series(1, 30) i"})
+            scratch->sql(statement);
+        map = {.ledger = "/nowhere",
+               .of = "db",
+               .tables = {{.name = "public.users", .key = "id"},
+                          {.name = "public.debates",
+                           .key = "creator",
+                           .is_removed = false,
+                           .set = {{"task", std::optional<std::string>("(erased, it's so)")}}},
+                          {.name = "public.nodes", .key = "debate", .through = "public.debates"}},
+               .personal_columns = {"user_id", "email"}};
+        erase("u1");
+        erase("it's\\");
+        erase("u9");
+    }
+
+    void erase(const std::string& subject) {
+        ASSERT_TRUE(ledger.add({.at = SystemClock{}.now(),
+                                .event = ErasureEvent::erase,
+                                .subject = subject,
+                                .reason = "asked for it",
+                                .who = "tester"}));
+    }
+    static backup::PostgresServer server() {
+        return {.region = "", .connection = scratch->conninfo(), .environment = {}, .programs = scratch_bin_directory};
+    }
+    Result<Erased> done() const { return erase_people(server(), map, ledger, {}); }
+    std::vector<std::string> missed() const {
+        std::vector<std::string> names;
+        for (const MissedTable& table : missed_tables(server(), map, {}).value()) names.push_back(table.name);
+        return names;
+    }
+
+    static std::unique_ptr<ScratchDirectory> directory;
+    static std::unique_ptr<ScratchServer> scratch;
+    ErasureMap map;
+    ErasureLedger ledger;
+};
+std::unique_ptr<ScratchDirectory> Erasing::directory;
+std::unique_ptr<ScratchServer> Erasing::scratch;
+
+TEST_F(Erasing, TakesThemOutOfEveryTableAndNobodyElse) {
+    const auto erased = done();
+    ASSERT_TRUE(erased) << erased.error().message;
+    EXPECT_EQ(erased->subjects, 3U);
+    EXPECT_EQ(erased->rows.at("public.users"), 2U);
+    EXPECT_EQ(erased->rows.at("public.debates"), 20U);
+    EXPECT_EQ(erased->rows.at("public.nodes"), 20U);
+    EXPECT_EQ(erased->ledger_head, ledger.head());
+    EXPECT_EQ(scratch->sql("SELECT string_agg(id, ',') FROM users"), "u2");
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM debates WHERE creator IS NULL AND task = '(erased, it''s so)'"), "20");
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM debates WHERE creator = 'u2' AND task = 'task'"), "10");
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM nodes"), "10");
+    EXPECT_EQ(done()->rows.at("public.users"), 0U) << "again is nothing new";
+    EXPECT_EQ(as_json(*erased).dump().find("u1"), std::string::npos) << "the evidence names nobody";
+}
+
+TEST_F(Erasing, WhoIsHeldIsKept) {
+    ASSERT_TRUE(ledger.add({.at = SystemClock{}.now(),
+                            .event = ErasureEvent::hold,
+                            .subject = "u1",
+                            .reason = "a court asked",
+                            .who = "tester"}));
+    const auto erased = done();
+    ASSERT_TRUE(erased) << erased.error().message;
+    EXPECT_EQ(erased->held, 1U);
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM users WHERE id = 'u1'"), "1");
+}
+
+TEST_F(Erasing, ATableThatTheMapMissesStopsItByName) {
+    scratch->sql("CREATE TABLE visits (id int, user_id text)");
+    scratch->sql("CREATE TABLE likes (id int, debate int REFERENCES debates)");
+    EXPECT_THAT(missed(), testing::UnorderedElementsAre("public.visits", "public.likes"));
+    const auto refused = done();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("public."));
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM users"), "3");
+    map.not_personal = {{"public.visits", "a counter"}, {"public.likes", "a counter"}};
+    EXPECT_TRUE(missed().empty());
+}
+
+TEST_F(Erasing, WhatTheMapNamesAndTheDatabaseHasNotStopsIt) {
+    map.tables.push_back({.name = "public.absent", .key = "id"});
+    map.tables[0].key = "number";
+    EXPECT_THAT(missed(), testing::UnorderedElementsAre("public.absent", "public.users"));
+}
+
+TEST_F(Erasing, AForeignKeyThatWouldBreakTakesEverythingBack) {
+    map.tables[1] = {.name = "public.debates", .key = "creator"};
+    scratch->sql("CREATE TABLE votes (debate int REFERENCES debates)");
+    scratch->sql("INSERT INTO votes VALUES (3)");
+    map.not_personal = {{"public.votes", "numbers"}};
+    const auto refused = done();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("votes"));
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM users"), "3");
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM nodes"), "30");
+}
+
+TEST_F(Erasing, WhatIsLeftBySomebodyElsesDoingIsNotProved) {
+    scratch->sql("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+    scratch->sql("CREATE TRIGGER keep BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION keep()");
+    const auto refused = done();
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("rows of erased people are left in public.users"));
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM nodes"), "30") << "nothing was changed";
+}
+
+TEST_F(Erasing, PartitionsAreReachedThroughTheirParent) {
+    scratch->sql("CREATE TABLE visits (id int, user_id text) PARTITION BY RANGE (id)");
+    scratch->sql("CREATE TABLE visits_1 PARTITION OF visits FOR VALUES FROM (0) TO (10)");
+    scratch->sql("CREATE TABLE visits_2 PARTITION OF visits FOR VALUES FROM (10) TO (20)");
+    scratch->sql(
+        "INSERT INTO visits SELECT i, CASE WHEN i % 2 = 0 THEN 'u1' ELSE 'u2' END FROM generate_series(0, 19) i");
+    map.tables.push_back({.name = "public.visits", .key = "user_id"});
+    const auto erased = done();
+    ASSERT_TRUE(erased) << erased.error().message;
+    EXPECT_EQ(erased->rows.at("public.visits"), 10U);
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM visits WHERE user_id = 'u2'"), "10");
+}
+
+TEST_F(Erasing, AnOpenFindingKeepsTheGateShut) {
+    ASSERT_TRUE(ledger.add({.at = SystemClock{}.now(),
+                            .event = ErasureEvent::finding,
+                            .reason = "the platform names fewer people than before",
+                            .source = "http://platform",
+                            .who = "tester",
+                            .about = {"u1"}}));
+    const auto refused = done();
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("fewer people"));
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM users"), "3");
+}
+
+}  // namespace
+}  // namespace kedge::recover

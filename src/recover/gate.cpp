@@ -1,0 +1,50 @@
+#include "recover/gate.h"
+
+#include <fmt/format.h>
+
+#include "erasure/ledger.h"
+#include "recover/erase.h"
+
+namespace kedge::recover {
+namespace {
+
+Result<Erased> take_out(const Recovery& recovery, const ErasureMap& map, const std::stop_token& stop) {
+    const ErasureLedger ledger = TRY(read_ledger(map.ledger));
+    return erase_people(recovery.server(), map, ledger, stop);
+}
+
+}  // namespace
+
+void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop) {
+    if (!estate.erasure.is_declared() || estate.erasure.of != recovery.target) {
+        recovery.stage = Stage::recovered;
+        recovery.proof["erasure"] = {{"says", "the estate has no erasure map of it: nobody was taken out"}};
+        return;
+    }
+    const Result<Erased> erased = take_out(recovery, estate.erasure, stop);
+    if (erased) {
+        recovery.stage = Stage::recovered;
+        recovery.proof["erasure"] = as_json(*erased);
+        return;
+    }
+    recovery.stage = Stage::gated;
+    recovery.says = erased.error().message;
+    if (!erased.error().hint.empty()) recovery.says += "; " + erased.error().hint;
+}
+
+Result<void> check_usable(const Recovery& recovery) {
+    switch (recovery.stage) {
+        case Stage::recovered: return {};
+        case Stage::gated:
+            return Error{Fault::refused,
+                         fmt::format("{} may hold people who must stay erased: {}", recovery.name, recovery.says),
+                         fmt::format("set that right, then kedge recover erase {}", recovery.name)};
+        case Stage::chosen:
+        case Stage::working:
+        case Stage::failed: break;
+    }
+    return Error{Fault::refused,
+                 fmt::format("{} is {}, not recovered: {}", recovery.name, to_string(recovery.stage), recovery.says)};
+}
+
+}  // namespace kedge::recover

@@ -1,0 +1,22 @@
+// The gate behind every recovery: erased people are taken out before anybody may use what was brought back.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "base/result.h"
+#include "estate/estate.h"
+#include "recover/recovery.h"
+
+namespace kedge::recover {
+
+// Sets `recovery.stage` to recovered, or to gated with `says` saying why it stays shut: the ledger cannot be read or
+// has an open finding, the map misses a table, the rows could not be taken out. What was done stands in
+// `proof.erasure`; an estate without an erasure map opens the gate, and `proof.erasure` then says that nobody was taken
+// out.
+void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop);
+
+// refused unless the recovery stands and its gate was passed: what every use of it asks first.
+Result<void> check_usable(const Recovery& recovery);
+
+}  // namespace kedge::recover

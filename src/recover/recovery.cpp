@@ -1,0 +1,188 @@
+#include "recover/recovery.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "os/files.h"
+#include "verify/restore/own_postgres.h"
+
+namespace kedge::recover {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr std::size_t name_bytes_max = 40;  // a socket's path has 107, and it lies below a place that people choose
+constexpr Span stop_limit = 10min, answer_limit = 10s;
+constexpr std::array stages = {Stage::chosen, Stage::working, Stage::gated, Stage::recovered, Stage::failed};
+
+std::string directory_of(const std::string& state_directory) {
+    return state_directory + "/recoveries";
+}
+std::string file_of(const std::string& state_directory, const std::string& name) {
+    return fmt::format("{}/{}.json", directory_of(state_directory), name);
+}
+std::string lock_of(const std::string& state_directory, const std::string& name) {
+    return fmt::format("{}/{}.lock", directory_of(state_directory), name);
+}
+
+Json as_json(const Recovery& recovery) {
+    return {{"name", recovery.name},
+            {"target", recovery.target},
+            {"policy", recovery.policy},
+            {"asked", recovery.asked},
+            {"database", recovery.database},
+            {"directory", recovery.directory},
+            {"who", recovery.who},
+            {"begun", to_string(recovery.begun)},
+            {"ended", recovery.ended ? Json(to_string(*recovery.ended)) : Json()},
+            {"stage", to_string(recovery.stage)},
+            {"says", recovery.says},
+            {"major", recovery.major},
+            {"choice", recovery.choice},
+            {"proof", recovery.proof},
+            {"key", recovery.key}};
+}
+
+Result<Recovery> from_json(const Json& json) {
+    Recovery recovery;
+    const std::array texts = {std::pair("name", &recovery.name),
+                              std::pair("target", &recovery.target),
+                              std::pair("policy", &recovery.policy),
+                              std::pair("asked", &recovery.asked),
+                              std::pair("database", &recovery.database),
+                              std::pair("directory", &recovery.directory),
+                              std::pair("who", &recovery.who),
+                              std::pair("says", &recovery.says),
+                              std::pair("key", &recovery.key)};
+    for (const auto& [key, into] : texts) {
+        const auto text = get_string(json, key);
+        if (!text) return Error{Fault::corrupt, fmt::format("`{}` is missing", key)};
+        *into = *text;
+    }
+    TRY(check_recovery_name(recovery.name));
+    const std::string stage = get_string(json, "stage").value_or("");
+    const auto found = std::ranges::find(stages, stage, [](Stage one) { return to_string(one); });
+    if (found == stages.end()) return Error{Fault::corrupt, fmt::format("`{}` is no stage", stage)};
+    recovery.stage = *found;
+    recovery.begun = TRY(parse_moment(get_string(json, "begun").value_or("")));
+    if (const auto ended = get_string(json, "ended")) recovery.ended = TRY(parse_moment(*ended));
+    recovery.major = static_cast<int>(get_integer(json, "major").value_or(0));
+    recovery.choice = get(json, "choice");
+    recovery.proof = get(json, "proof");
+    return recovery;
+}
+
+}  // namespace
+
+std::string_view to_string(Stage stage) {
+    switch (stage) {
+        case Stage::chosen: return "chosen";
+        case Stage::working: return "working";
+        case Stage::gated: return "gated";
+        case Stage::recovered: return "recovered";
+        case Stage::failed: break;
+    }
+    return "failed";
+}
+
+backup::PostgresServer Recovery::server() const {
+    return {.region = "",
+            .connection = fmt::format("host={} user=postgres dbname={}", directory, database),
+            .environment = {},
+            .programs = verify::postgres_programs(major)};
+}
+
+Result<void> check_recovery_name(const std::string& name) {
+    const bool fits = !name.empty() && name.size() <= name_bytes_max && name.front() != '-' &&
+                      std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; });
+    if (fits) return {};
+    return Error{Fault::invalid_input, fmt::format("`{}` is no name for a recovery", name),
+                 fmt::format("letters, digits and `-`, at most {}", name_bytes_max)};
+}
+
+Result<Recovery> find_recovery(const std::string& state_directory, const std::string& name) {
+    TRY(check_recovery_name(name));
+    const std::string path = file_of(state_directory, name);
+    const auto text = read_file(path);
+    if (!text && text.error().fault == Fault::not_found)
+        return Error{Fault::not_found, fmt::format("there is no recovery called `{}`", name),
+                     "kedge recover list shows those there are"};
+    return from_json(TRY(parse_json(TRY(text)).within(path))).within(path);
+}
+
+Result<std::vector<Recovery>> recoveries(const std::string& state_directory) {
+    std::vector<std::string> names;
+    std::error_code failed;
+    for (fs::directory_iterator entry(directory_of(state_directory), failed);
+         !failed && entry != fs::directory_iterator(); entry.increment(failed))
+        if (entry->path().extension() == ".json") names.push_back(entry->path().stem());
+    if (failed && failed != std::errc::no_such_file_or_directory)
+        return Error{Fault::unavailable, fmt::format("{}: {}", directory_of(state_directory), failed.message())};
+    std::ranges::sort(names);
+    std::vector<Recovery> all;
+    for (const std::string& name : names) all.push_back(TRY(find_recovery(state_directory, name)));
+    return all;
+}
+
+Result<void> write_recovery(const std::string& state_directory, const Recovery& recovery) {
+    TRY(make_directories(directory_of(state_directory)));
+    return write_file_atomically(file_of(state_directory, recovery.name), as_json(recovery).dump(2) + "\n");
+}
+
+Result<LockFile> lock_recovery(const std::string& state_directory, const std::string& name) {
+    TRY(check_recovery_name(name));
+    TRY(make_directories(directory_of(state_directory)));
+    auto lock = TRY(LockFile::try_acquire(lock_of(state_directory, name)));
+    if (!lock) return Error{Fault::conflict, fmt::format("somebody works on the recovery `{}`", name)};
+    return std::move(*lock);
+}
+
+Result<bool> is_recovery_locked(const std::string& state_directory, const std::string& name) {
+    return LockFile::is_held(lock_of(state_directory, name));
+}
+
+ServerLook look_at_server(const Recovery& recovery, const std::stop_token& stop) {
+    if (!exists(recovery.directory + "/data/postmaster.pid")) return {Truth::no, "its server does not run"};
+    const auto answer = backup::ask_postgres(recovery.server(), "SELECT 1", answer_limit, stop);
+    if (!answer) return {Truth::no, "its server does not answer: " + answer.error().message};
+    return {Truth::yes, "its server answers"};
+}
+
+// pg_ctl knows its server by the file that the server wrote, and leaves one that is gone alone.
+Result<void> clear_directory(const Recovery& recovery, const std::stop_token& stop) {
+    const std::string data = recovery.directory + "/data";
+    if (exists(data + "/postmaster.pid")) {
+        const std::optional<Login> owner = TRY(verify::postgres_owner());
+        const RunOutput stopped = TRY(run({verify::postgres_programs(recovery.major) + "/pg_ctl", "stop", "-D", data,
+                                           "-m", "immediate", "-w", "-t", "60"},
+                                          within(stop_limit, stop), {.login = owner}));
+        // 3 of `status`: no server runs there.
+        const RunOutput status = TRY(run({verify::postgres_programs(recovery.major) + "/pg_ctl", "status", "-D", data},
+                                         within(answer_limit, stop), {.login = owner}));
+        if (status.exit.code != 3)
+            return Error{Fault::unavailable, fmt::format("the server in {} does not stop: {}", recovery.directory,
+                                                         verify::last_line(stopped.err))};
+    }
+    return remove_tree(recovery.directory);
+}
+
+Result<void> discard(const std::string& state_directory, const Recovery& recovery, const std::stop_token& stop) {
+    TRY(clear_directory(recovery, stop));
+    std::error_code failed;
+    fs::remove(file_of(state_directory, recovery.name), failed);
+    if (failed)
+        return Error{Fault::unavailable,
+                     fmt::format("{}: {}", file_of(state_directory, recovery.name), failed.message())};
+    return {};
+}
+
+std::string usual_place() {
+    return fmt::format("/var/tmp/kedge-recover-{}", geteuid());
+}
+
+}  // namespace kedge::recover
