@@ -77,6 +77,12 @@ Result<Backups*> Call::backups() const {
     return targets.backups.get();
 }
 
+Result<Recoveries*> Call::recoveries() const {
+    if (targets.recoveries == nullptr)
+        return Error{Fault::not_found, "nothing can be recovered: the estate has no backup policies"};
+    return targets.recoveries.get();
+}
+
 const Action* find_action(std::string_view name) {
     for (const Action& action : actions())
         if (action.type.name == name) return &action;

@@ -54,6 +54,7 @@ struct Call {
     Result<Metrics*> metrics() const;
     Result<Logs*> logs() const;
     Result<Backups*> backups() const;  // of the estate, whatever the target
+    Result<Recoveries*> recoveries() const;
 };
 
 struct Action {

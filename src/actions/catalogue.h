@@ -15,5 +15,6 @@ std::vector<Action> traffic_actions();
 std::vector<Action> observation_actions();  // metrics, logs
 std::vector<Action> channel_actions();
 std::vector<Action> backup_actions();
+std::vector<Action> recovery_actions();
 
 }  // namespace kedge

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 #include "backup/judge.h"
@@ -25,13 +24,6 @@ void take_judgement(const Judgement& judgement, BackupsLook& look) {
         look.answers[answer.question] = {answer.holds, answer.says, answer.evidence};
 }
 
-std::string last_line(const std::string& text) {
-    const std::size_t end = text.find_last_not_of("\n ");
-    if (end == std::string::npos) return "it said nothing";
-    const std::size_t begin = text.rfind('\n', end);
-    return text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin));
-}
-
 }  // namespace
 
 Result<const BackupPolicy*> PolicyBackups::find(const std::string& name) const {
@@ -39,18 +31,11 @@ Result<const BackupPolicy*> PolicyBackups::find(const std::string& name) const {
     return Error{Fault::not_found, fmt::format("the estate has no backup policy `{}`", name)};
 }
 
-bool PolicyBackups::has_work(const std::string& policy) {
-    const std::lock_guard lock(mutex_);
-    return std::ranges::any_of(works_, [&](auto& entry) {
-        return entry.second.policy == policy && !entry.second.child.wait(SystemClock{}.now());
-    });
-}
-
 Result<BackupsLook> PolicyBackups::look(const std::string& name, Moment) {
     const BackupPolicy& policy = *TRY(find(name));
     const Moment now = SystemClock{}.now();
     BackupsLook look{.max_age = policy.max_age,
-                     .working = truth(TRY(is_policy_locked(settings_.state_directory, name)) || has_work(name))};
+                     .working = truth(TRY(is_policy_locked(settings_.state_directory, name)) || works_.has_work(name))};
     const Result<Shelf> shelf = look_at_shelf(settings_.estate, policy, now);
     if (!shelf) {
         look.says = shelf.error().message;
@@ -85,44 +70,23 @@ Result<BackupsLook> PolicyBackups::look(const std::string& name, Moment) {
     return look;
 }
 
-Result<std::string> PolicyBackups::estate_file() const {
-    const std::string path =
-        fmt::format("{}/backups/estate-{}.yaml", settings_.state_directory, settings_.estate.digest.substr(0, 16));
-    TRY(make_directories(settings_.state_directory + "/backups"));
-    TRY(write_file_atomically(path, settings_.estate.text, 0600, Durability::after_process_death));
-    return path;
-}
-
 Result<void> PolicyBackups::judge(const std::string& name, Judging judging, const std::string& key, Moment) {
     TRY(find(name));
     if (TRY(is_policy_locked(settings_.state_directory, name)))
         return Error{Fault::conflict, fmt::format("somebody works on the backups of {}", name)};
-    const std::string estate = TRY(estate_file());
-    std::string file = key;
-    std::ranges::replace(file, '/', '-');
-    const std::string words = fmt::format("{}/backups/{}-{}.words", settings_.state_directory, name, file);
-    TRY(write_file_atomically(words, "", 0600, Durability::after_process_death));
+    const std::string estate = TRY(keep_estate(settings_.estate, settings_.state_directory));
+    const std::string words = fmt::format("{}/backups/{}-{}.words", settings_.state_directory, name, as_file_name(key));
     Arguments arguments = {settings_.program,         "backup", "verify", name,     "--estate", estate, "--state",
                            settings_.state_directory, "--key",  key,      "--quiet"};
     if (judging == Judging::again) arguments.push_back("--again");
     if (judging == Judging::recovery) arguments.push_back("--recover");
-    Child child = TRY(Child::spawn(arguments, {.errors = Redirect::append_to(words), .die_with_parent = false}));
-    const std::lock_guard lock(mutex_);
-    works_.insert_or_assign(key, Work{name, std::move(child), words});
-    return {};
+    return works_.start(key, name, arguments, words);
 }
 
 Result<std::optional<std::string>> PolicyBackups::failure(const std::string&, const std::string& key) {
     // Those with which `kedge backup verify` has left answers.
     constexpr std::array answered = {0, 15, 16};
-    const std::lock_guard lock(mutex_);
-    const auto work = works_.find(key);
-    if (work == works_.end()) return std::optional<std::string>();
-    const std::optional<Exit> exit = work->second.child.wait(SystemClock{}.now());
-    if (!exit || (exit->signal == 0 && std::ranges::find(answered, exit->code) != answered.end()))
-        return std::optional<std::string>();
-    return std::optional(
-        fmt::format("{}: {}", to_string(*exit), last_line(read_file(work->second.words).value_or(""))));
+    return works_.failure(key, answered);
 }
 
 }  // namespace kedge::backup

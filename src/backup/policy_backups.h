@@ -1,17 +1,11 @@
-// The driver behind `Backups`: looks at directories itself, and has another `kedge backup verify` do the judging, so
-// that parsers of what may be hostile, and servers that restore it, are not in the controller's process.
-//
-// A child goes on when the controller is killed, and what it finds is remembered; the policy's lock keeps a second one
-// from doing the same.
+// The driver behind `Backups`: looks at directories itself, and has another `kedge backup verify` do the judging
+// (works.h). What it finds is remembered; the policy's lock keeps a second one from doing the same.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 
+#include "backup/works.h"
 #include "estate/estate.h"
-#include "os/process.h"
 #include "targets/backups.h"
 
 namespace kedge::backup {
@@ -31,20 +25,10 @@ public:
     Result<std::optional<std::string>> failure(const std::string& policy, const std::string& key) override;
 
 private:
-    struct Work {
-        std::string policy;
-        Child child;
-        std::string words;  // the file with what it said
-    };
     Result<const BackupPolicy*> find(const std::string& policy) const;
-    // Whether a child of ours works on it: from its start on, before it holds the policy's lock.
-    bool has_work(const std::string& policy);
-    // The estate as this run has it, as a file.
-    Result<std::string> estate_file() const;
 
     const PolicyBackupsSettings settings_;
-    std::mutex mutex_;
-    std::map<std::string, Work> works_;  // by key; guarded by mutex_
+    Works works_;  // by the step that asked; their subject is the policy
 };
 
 }  // namespace kedge::backup

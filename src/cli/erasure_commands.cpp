@@ -25,8 +25,12 @@ struct Ledger {
 Result<std::string> find_ledger(const Context& context, const std::string& path) {
     if (!path.empty()) return path;
     if (const auto named = context.variable("KEDGE_ERASURE_LEDGER")) return *named;
+    // An estate that cannot be read names none; who has none is told below what to do.
+    if (const auto estate = find_estate(context); estate && estate->erasure.is_declared())
+        return estate->erasure.ledger;
     return Error{Fault::invalid_input, "no erasure ledger is named",
-                 "say --ledger FILE, or set KEDGE_ERASURE_LEDGER; keep it where no restore reaches"};
+                 "say --ledger FILE, set KEDGE_ERASURE_LEDGER, or name it in the estate's `erasure:`; keep it where no "
+                 "restore reaches"};
 }
 
 // What was added, and where the ledger stands now. Refused while a finding is open: nothing may be restored then.

@@ -205,8 +205,12 @@ Result<Choice> choose_and_make(Context& context, Wanted& wanted, backup::Materia
     Choice choice = TRY(
         recover::choose(wanted.estate, *wanted.policy, wanted.target, material,
                         {.now = context.now(), .threads = threads, .stop = progress.stop_token(), .on_step = on_step}));
-    if (dry_run || !choice.recovery.possible) return choice;
     wanted.recovery.choice = recover::as_json(choice);
+    if (dry_run || !choice.recovery.possible) {
+        // A step of a run looks there for its answer; a person has it on the screen.
+        if (!wanted.recovery.key.empty()) TRY(recover::write_recovery(wanted.state, wanted.recovery));
+        return choice;
+    }
     bool replays = false;
     TRY(recover::recover_beside(wanted.state, wanted.recovery, choice, wanted.estate,
                                 {.threads = threads,

@@ -8,6 +8,7 @@
 #include "backup/policy_backups.h"
 #include "os/secret.h"
 #include "os/socket.h"
+#include "recover/own_recoveries.h"
 #include "targets/application/process_application.h"
 #include "targets/files/file_channel.h"
 #include "targets/files/file_logs.h"
@@ -170,6 +171,8 @@ Result<Targets> bind_targets(const Estate& estate, const std::string& state_dire
         const std::string program = std::filesystem::read_symlink("/proc/self/exe", failed);
         targets.backups =
             std::make_unique<backup::PolicyBackups>(backup::PolicyBackupsSettings{estate, state_directory, program});
+        targets.recoveries =
+            std::make_unique<recover::OwnRecoveries>(recover::OwnRecoveriesSettings{estate, state_directory, program});
     }
     return targets;
 }

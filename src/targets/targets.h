@@ -12,6 +12,7 @@
 #include "targets/channel.h"
 #include "targets/database.h"
 #include "targets/metrics.h"
+#include "targets/recoveries.h"
 #include "targets/samples.h"
 #include "targets/store.h"
 #include "targets/traffic.h"
@@ -34,6 +35,7 @@ struct Targets {
     std::map<std::string, std::unique_ptr<Metrics>> metrics;
     std::map<std::string, std::unique_ptr<Logs>> logs;
     std::unique_ptr<Backups> backups;  // of every policy; null where there are none
+    std::unique_ptr<Recoveries> recoveries;  // null where nothing can be recovered
     std::unique_ptr<Samples> samples;
     SideBySide side_by_side =
         on_threads;  // how several of them are asked at once; drivers in virtual time have their own

@@ -1,0 +1,182 @@
+// Databases recovered beside production. To recover takes long: a process of its own does it, and how it stands is
+// looked at here.
+
+#include "actions/catalogue.h"
+#include "actions/says.h"
+
+namespace kedge {
+namespace {
+
+// "pitr-r-37e1fm" of the run r-37e1fm: every step of a run means the same one.
+std::string name_of(const Call& call) {
+    return call.has("name") ? call.text("name") : "pitr-" + call.key.substr(0, call.key.find('/'));
+}
+
+RecoveryOrder order_of(const Call& call) {
+    return {.name = name_of(call),
+            .database = call.target,
+            .to = call.text("to"),
+            .inclusive = !call.flag("exclusive"),
+            .timeline = call.integer("timeline"),
+            .policy = call.has("policy") ? call.text("policy") : ""};
+}
+
+Result<RecoveryLook> look_at(const Call& call) {
+    return TRY(call.recoveries())->look(name_of(call), call.deadline);
+}
+
+// Not done yet: it is being worked on, failed, or may be asked for.
+Result<Look> not_yet(const Call& call, const RecoveryLook& recovery, const std::string& doing) {
+    if (recovery.working == Truth::yes)
+        return absent(Truth::no, fmt::format("{}: {}", doing, recovery.says.empty() ? "it goes on" : recovery.says));
+    const auto failed = TRY(TRY(call.recoveries())->failure(call.key));
+    if (failed)
+        return Look{.done = Truth::no, .allowed = Truth::yes, .says = doing + " failed: " + *failed, .gave_up = true};
+    return absent(Truth::yes, doing + " has not begun");
+}
+
+std::string nearest(const Json& choice) {
+    std::string text;
+    for (const auto& [key, word] : {std::pair("nearest_before", "before"), std::pair("nearest_after", "after")})
+        if (const auto moment = get_string(choice, key)) text += fmt::format("; the nearest {} is {}", word, *moment);
+    return text;
+}
+
+Result<Look> look_chosen(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    const bool ours = recovery->exists && recovery->key == call.key;
+    if (!ours || recovery->working == Truth::yes) return not_yet(call, *recovery, "to choose a backup");
+    const std::string says = get_string(recovery->choice, "says").value_or("");
+    if (recovery->possible == Truth::yes)
+        return condition(Truth::yes,
+                         fmt::format("{} can be recovered {}, in roughly {}", call.text("to"), says,
+                                     readable(Span(static_cast<std::int64_t>(
+                                         get_number(recovery->choice, "takes_seconds").value_or(0) * 1e6)))),
+                         recovery->choice);
+    return Look{.done = Truth::no,
+                .allowed = Truth::yes,
+                .says = fmt::format("{} cannot be recovered: {}{}", call.text("to"), says, nearest(recovery->choice)),
+                .evidence = recovery->choice,
+                .gave_up = true};
+}
+
+Result<Json> apply_choose(const Call& call) {
+    TRY(TRY(call.recoveries())->choose(order_of(call), call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
+}
+
+Result<Look> look_made(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    const bool ours = recovery->exists && recovery->key == call.key && recovery->working != Truth::yes;
+    if (ours && recovery->possible == Truth::no)
+        return Look{.done = Truth::no,
+                    .allowed = Truth::yes,
+                    .says = fmt::format("{} cannot be recovered any more: {}{}", call.text("to"),
+                                        get_string(recovery->choice, "says").value_or(""), nearest(recovery->choice)),
+                    .gave_up = true};
+    if (!ours || recovery->stands != Truth::yes) return not_yet(call, *recovery, "to recover");
+    return condition(Truth::yes, fmt::format("{} stands beside production: {}", name_of(call), recovery->says),
+                     {{"recovery", name_of(call)}, {"proof", recovery->proof}});
+}
+
+Result<Json> apply_make(const Call& call) {
+    TRY(TRY(call.recoveries())->make(order_of(call), call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
+}
+
+Result<Look> look_stands(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    if (!recovery->exists) return condition(Truth::no, recovery->says);
+    Truth holds = Truth::yes;
+    for (const Truth one : {recovery->stands, recovery->proved, recovery->usable, recovery->answers})
+        holds = holds == Truth::no || one == Truth::no ? Truth::no : one == Truth::unknown ? one : holds;
+    return condition(holds, recovery->says,
+                     {{"stands", to_string(recovery->stands)},
+                      {"proved", to_string(recovery->proved)},
+                      {"usable", to_string(recovery->usable)},
+                      {"answers", to_string(recovery->answers)},
+                      {"proof", recovery->proof}});
+}
+
+Result<Look> look_discarded(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    if (!recovery->exists) return condition(Truth::yes, recovery->says);
+    return not_yet(call, *recovery, "to discard it");
+}
+
+Result<Json> apply_discard(const Call& call) {
+    TRY(TRY(call.recoveries())->discard(name_of(call), call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
+}
+
+const Parameter name_parameter{"name", ParameterType::text, false, "",
+                               "what the recovery is called; absent = after the run"};
+
+std::vector<Parameter> point_parameters() {
+    using P = ParameterType;
+    return {{"to", P::text, true, "", "the point: a moment with its zone, 0/5A10F08, xid:4711, name:POINT, latest"},
+            {"exclusive", P::flag, false, "false", "without what lies exactly there"},
+            {"timeline", P::integer, false, "0", "along this timeline; 0 = the newest that has the point"},
+            {"policy", P::text, false, "", "the policy of base backups; absent = the only one"},
+            name_parameter};
+}
+
+}  // namespace
+
+std::vector<Action> recovery_actions() {
+    return {
+        {{.name = "recovery.choose",
+          .on = TargetKind::database,
+          .needs_region = false,
+          .says = "says from which base backup and log the point can be recovered, after reading both",
+          .effect = Effect::idempotent,
+          .parameters = point_parameters(),
+          .by_hand = "kedge recover pitr --to ${to} --target ${target} --dry-run",
+          .deadline = 2h,
+          .call_limit = 60s,
+          .grants = {"reading the store of backups and log"}},
+         look_chosen,
+         apply_choose},
+        {{.name = "recovery.make",
+          .on = TargetKind::database,
+          .needs_region = false,
+          .says = "recovers the database to the point, beside production, and takes erased people out of it",
+          .effect = Effect::idempotent,
+          .parameters = point_parameters(),
+          .undo = "recovery.discard",
+          .owes = {{"recovered copy", false, "a recovered copy of {target} stands beside production"}},
+          .by_hand = "kedge recover pitr --to ${to} --target ${target} --name ${name}",
+          .deadline = 24h,
+          .call_limit = 60s,
+          .grants = {"reading the store of backups and log", "room for a copy on this machine"}},
+         look_made,
+         apply_make},
+        {{.name = "recovery.stands",
+          .on = TargetKind::database,
+          .needs_region = false,
+          .says = "the recovered copy ended where it was asked to, erased people are out of it, and it answers",
+          .parameters = {name_parameter},
+          .by_hand = "kedge recover show ${name}",
+          .deadline = 60s,
+          .call_limit = 30s},
+         look_stands},
+        {{.name = "recovery.discard",
+          .on = TargetKind::database,
+          .needs_region = false,
+          .says = "stops the recovered copy and removes all of it",
+          .effect = Effect::idempotent,
+          .parameters = {name_parameter},
+          .pays = {"recovered copy"},
+          .by_hand = "kedge recover discard ${name}",
+          .deadline = 30min,
+          .call_limit = 60s},
+         look_discarded,
+         apply_discard},
+    };
+}
+
+}  // namespace kedge

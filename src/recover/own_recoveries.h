@@ -1,0 +1,36 @@
+// The driver behind `Recoveries`: reads what is known of them itself, and has `kedge recover` do the work (works.h).
+#pragma once
+
+#include <string>
+
+#include "backup/works.h"
+#include "estate/estate.h"
+#include "targets/recoveries.h"
+
+namespace kedge::recover {
+
+struct OwnRecoveriesSettings {
+    Estate estate;
+    std::string state_directory;
+    std::string program;  // the path of kedge
+    std::string place{};  // where they lie; empty: the usual place
+};
+
+class OwnRecoveries final : public Recoveries {
+public:
+    explicit OwnRecoveries(OwnRecoveriesSettings settings) : settings_(std::move(settings)) {}
+
+    Result<RecoveryLook> look(const std::string& name, Moment deadline) override;
+    Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> discard(const std::string& name, const std::string& key, Moment deadline) override;
+    Result<std::optional<std::string>> failure(const std::string& key) override;
+
+private:
+    Result<void> start(const std::string& name, const std::string& key, Arguments words);
+
+    const OwnRecoveriesSettings settings_;
+    backup::Works works_;  // their subject is the recovery
+};
+
+}  // namespace kedge::recover

@@ -1,0 +1,55 @@
+// Databases that are recovered beside production, as plans see them. Contracts as in database.h.
+//
+// To recover takes long: it is asked for, and goes on in a process of its own. `look` tells how it stands.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "base/truth.h"
+
+namespace kedge {
+
+struct RecoveryLook {
+    bool exists = false;
+    std::string key;                  // of the step that asked last
+    Truth possible = Truth::unknown;  // whether what was asked for can be had; `choice` says from what
+    Truth stands = Truth::unknown;    // it was made; unknown while it is being made
+    Truth usable = Truth::unknown;    // and erased people were taken out of it
+    Truth proved = Truth::unknown;    // and it ended where it was asked to
+    Truth answers = Truth::unknown;   // and its server answers now
+    Truth working = Truth::unknown;   // somebody works on it
+    std::string says;
+    Json choice = Json::object(), proof = Json::object();
+};
+
+struct RecoveryOrder {
+    std::string name;      // of the recovery: letters, digits and `-`
+    std::string database;  // the target
+    std::string to;        // a point, as `kedge recover pitr --to` takes it
+    bool inclusive = true;
+    std::int64_t timeline = 0;  // 0: the newest that has the point
+    std::string policy;         // of the base backups; empty: the only one
+};
+
+class Recoveries {
+public:
+    virtual ~Recoveries() = default;
+
+    virtual Result<RecoveryLook> look(const std::string& name, Moment deadline) = 0;
+    // These start the work and return when it has begun; conflict if somebody works on that recovery.
+    // Reads what there is and says from what it would be made.
+    virtual Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
+    virtual Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
+    // Stops it and removes all of it.
+    virtual Result<void> discard(const std::string& name, const std::string& key, Moment deadline) = 0;
+    // How the work that was asked for with `key` failed: its last words. Nothing while it goes on, when it left its
+    // result, or when this process did not start it.
+    virtual Result<std::optional<std::string>> failure(const std::string& key) = 0;
+};
+
+}  // namespace kedge
