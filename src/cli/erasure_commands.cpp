@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/finding.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "erasure/exclusions.h"

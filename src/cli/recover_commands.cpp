@@ -132,6 +132,10 @@ void print_recovered(Console& console, const Recovery& recovery) {
                                    proved == "yes" ? "is recovered and stands at its point"
                                                    : "is recovered, but does not stand where it was asked to"));
     line("proved", fmt::format("{}: {}", proved, recovery.says));
+    line("erased people", get_string(erasure, "says")
+                              .value_or(fmt::format("{} of the ledger were taken out, {} are kept by a hold",
+                                                    get_integer(erasure, "subjects").value_or(0),
+                                                    get_integer(erasure, "held").value_or(0))));
     line("took",
          readable(Span(static_cast<std::int64_t>(get_number(recovery.proof, "took_seconds").value_or(0) * 1e6))));
     line("reach it with", fmt::format("psql '{}'", recovery.server().connection));

@@ -198,23 +198,25 @@ private:
 
     Result<void> prove(const OwnPostgres& postgres, const std::string& log) {
         const auto last = verify::last_transaction(log);
-        const auto expected = choice_.recovery.last ? std::optional(choice_.recovery.last->time) : std::nullopt;
+        std::optional<Moment> expected;
+        if (choice_.recovery.last) expected = choice_.recovery.last->time;
         const Json beat = TRY(heartbeat(postgres));
         Json& proof = recovery_.proof;
-        proof = {{"last_transaction", last ? Json(to_string(*last)) : Json()},
-                 {"expected_last_transaction", expected ? Json(to_string(*expected)) : Json()},
+        proof = {{"last_transaction", last ? Json(kedge::to_string(*last)) : Json()},
+                 {"expected_last_transaction", expected ? Json(kedge::to_string(*expected)) : Json()},
                  {"heartbeat", beat},
                  {"timeline", TRY(ask(postgres, "SELECT timeline_id FROM pg_control_checkpoint()"))},
                  {"tables", TRY(ask(postgres,
                                     "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND "
                                     "relnamespace::regnamespace::text NOT IN "
                                     "('pg_catalog', 'information_schema')"))}};
-        const Truth fits = truth(last == expected);
+        const bool both_none = !last && !expected;
+        const Truth fits = truth(both_none || (last && expected && *last == *expected));
         const auto written = parse_moment(get_string(beat, "written").value_or(""));
         const bool too_late = choice_.target.kind == verify::RecoveryTarget::Kind::moment && written &&
                               *written > choice_.target.moment + clocks_differ;
         const Truth proved = too_late ? Truth::no : fits;
-        proof["proved"] = to_string(proved);
+        proof["proved"] = kedge::to_string(proved);
         recovery_.says = words(proved, too_late, last, expected, beat);
         return {};
     }

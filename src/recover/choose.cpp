@@ -29,7 +29,7 @@ bool is_passed_over(const Choice& choice, const std::string& base) {
 }
 
 Json moment_json(const std::optional<Moment>& moment) {
-    return moment ? Json(to_string(*moment)) : Json();
+    return moment ? Json(kedge::to_string(*moment)) : Json();
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ Json as_json(const Choice& choice) {
     const verify::Recovery& recovery = choice.recovery;
     Json passed_over = Json::array();
     for (const PassedOver& one : choice.passed_over) passed_over.push_back({{"base", one.base}, {"why", one.why}});
-    Json json{{"target", to_string(choice.target)},
+    Json json{{"target", verify::to_string(choice.target)},
               {"possible", recovery.possible},
               {"says", recovery.says},
               {"passed_over", std::move(passed_over)},
@@ -52,10 +52,10 @@ Json as_json(const Choice& choice) {
     json["base"] = choice.base;
     json["taken"] = moment_json(choice.taken);
     json["timeline"] = *choice.target.timeline;
-    json["stops_at"] = to_string(recovery.stop);
+    json["stops_at"] = kedge::to_string(recovery.stop);
     json["to_the_end"] = recovery.to_the_end;
-    json["last_transaction"] = recovery.last ? Json(to_string(recovery.last->time)) : Json();
-    json["first_left_out"] = recovery.first_out ? Json(to_string(recovery.first_out->time)) : Json();
+    json["last_transaction"] = recovery.last ? Json(kedge::to_string(recovery.last->time)) : Json();
+    json["first_left_out"] = recovery.first_out ? Json(kedge::to_string(recovery.first_out->time)) : Json();
     json["copy_bytes"] = recovery.copy_bytes;
     json["replay_bytes"] = recovery.replay_bytes;
     json["takes_seconds"] = seconds(recovery.takes);

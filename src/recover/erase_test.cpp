@@ -64,7 +64,8 @@ protected:
     Result<Erased> done() const { return erase_people(server(), map, ledger, {}); }
     std::vector<std::string> missed() const {
         std::vector<std::string> names;
-        for (const MissedTable& table : missed_tables(server(), map, {}).value()) names.push_back(table.name);
+        const std::vector<MissedTable> all = missed_tables(server(), map, {}).value();
+        for (const MissedTable& table : all) names.push_back(table.name);
         return names;
     }
 

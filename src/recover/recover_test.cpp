@@ -28,7 +28,8 @@ protected:
         world.archive();
     }
     void TearDown() override {
-        for (const Recovery& one : recoveries(state).value()) EXPECT_TRUE(discard(state, one, {}));
+        const std::vector<Recovery> all = recoveries(state).value();
+        for (const Recovery& one : all) EXPECT_TRUE(discard(state, one, {}));
         EXPECT_FALSE(fs::exists(place) && !fs::is_empty(place)) << "nothing stays behind";
         fs::remove_all(place);
     }
@@ -51,7 +52,7 @@ protected:
         Recovery recovery{.name = name,
                           .target = "db",
                           .policy = "images",
-                          .asked = to_string(target),
+                          .asked = verify::to_string(target),
                           .database = "postgres",
                           .directory = place + "/" + name,
                           .begun = SystemClock{}.now(),
@@ -145,8 +146,9 @@ TEST_F(Recovering, ADamagedBackupIsPassedOverForAnEarlierOne) {
 }
 
 TEST_F(Recovering, AGapInTheLogIsNotTakenForItsEnd) {
-    const std::string lost = world.server->sql("SELECT pg_walfile_name(pg_switch_wal())");
     world.server->sql("INSERT INTO notes VALUES (3)");
+    const std::string lost = world.server->sql("SELECT pg_walfile_name(pg_switch_wal())");
+    world.server->sql("INSERT INTO notes VALUES (4)");
     world.archive();
     ASSERT_TRUE(fs::remove(world.store + "/wal/" + lost));
     const Choice latest = chosen({});
