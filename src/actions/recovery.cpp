@@ -147,7 +147,6 @@ std::vector<Action> recovery_actions() {
           .says = "recovers the database to the point, beside production, and takes erased people out of it",
           .effect = Effect::idempotent,
           .parameters = point_parameters(),
-          .undo = "recovery.discard",
           .owes = {{"recovered copy", false, "a recovered copy of {target} stands beside production"}},
           .by_hand = "kedge recover pitr --to ${to} --target ${target} --name ${name}",
           .deadline = 24h,

@@ -187,6 +187,8 @@ Result<void> ErasureLedger::take(ErasureEntry entry) {
 }
 
 Result<ErasureFile> ErasureFile::open(const std::string& path, const Until& until) {
+    const std::size_t slash = path.rfind('/');
+    if (slash != std::string::npos && slash > 0) TRY(make_directories(path.substr(0, slash)));
     LineFile file = TRY(LineFile::open(path, until));
     ErasureLedger ledger = TRY(ErasureLedger::read(TRY(file.content(ledger_bytes_max))).within(path));
     return ErasureFile{std::move(file), std::move(ledger)};
