@@ -54,12 +54,8 @@ protected:
     }
     // One value from a recovered server.
     static std::string ask(const Json& recovery, const std::string& sql) {
-        const RunOutput output = run({"psql", "-XAt", "-d",
-                                      get_string(get(recovery, "data"), "connection")
-                                          .value_or(get_string(recovery, "connection").value_or("")),
-                                      "-c", sql},
-                                     kedge::within(30s))
-                                     .value();
+        const std::string where = get_string(get(recovery, "item"), "connection").value_or("no connection");
+        const RunOutput output = run({"psql", "-XAt", "-d", where, "-c", sql}, kedge::within(30s)).value();
         return output.exit.ok() ? output.out.substr(0, output.out.find('\n')) : output.err;
     }
 
@@ -96,6 +92,26 @@ TEST_F(Recovery, StaysShutWhileNobodyKnowsWhoIsErased) {
     EXPECT_TRUE(opened.exit.ok()) << opened.out << opened.err;
     EXPECT_EQ(ask(shown("gated"), fmt::format("SELECT count(*) FROM users WHERE id = '{}'", person_)), "0");
     EXPECT_EQ(ask(shown("gated"), "SELECT count(*) > 0 FROM knowledge_nodes"), "t");
+}
+
+TEST_F(Recovery, GoesOnAfterItsControllerWasKilled) {
+    erase(person_);
+    Child controller = world_
+                           .start_kedge({"run", "start", "point-in-time-recovery", "--input", "to=" + before_,
+                                         "--input", "name=lost", "--play-people"})
+                           .value();
+    ASSERT_TRUE(wait_for("the recovery to have begun", kedge::within(60s), [&]() -> Result<bool> {
+        const std::string stage =
+            get_string(
+                get(parse_json(world_.kedge({"recover", "show", "lost", "--json"}).out).value_or(Json()), "item"),
+                "stage")
+                .value_or("");
+        return stage == "working";
+    }));
+    controller.kill_and_reap();
+    const RunOutput resumed = world_.kedge({"run", "resume", world_.runs().back(), "--play-people"}, 200s);
+    EXPECT_TRUE(resumed.exit.ok()) << resumed.out << resumed.err;
+    EXPECT_EQ(ask(shown("lost"), "SELECT count(*) > 0 FROM knowledge_nodes"), "t");
 }
 
 TEST_F(Recovery, RefusesWhatTheArchiveCannotGive) {
