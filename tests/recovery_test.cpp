@@ -114,6 +114,27 @@ TEST_F(Recovery, GoesOnAfterItsControllerWasKilled) {
     EXPECT_EQ(ask(shown("lost"), "SELECT count(*) > 0 FROM knowledge_nodes"), "t");
 }
 
+TEST_F(Recovery, RestoresTheNewestSoundDumpAfterATableWasDropped) {
+    erase(person_);
+    // A sound dump, and a newer one that is damaged.
+    ASSERT_TRUE(world_.kedge({"backup", "create", "daily-dumps"}, 120s).exit.ok());
+    const RunOutput made = world_.kedge({"backup", "create", "daily-dumps", "--json"}, 120s);
+    const std::string damaged =
+        get_string(parse_json(made.out).value()["items"][0], "path").value_or("no path: " + made.err);
+    std::filesystem::resize_file(damaged, std::filesystem::file_size(damaged) / 2);
+    const std::string receipts = world_.sql(east, "SELECT count(*) FROM decision_receipts");
+    world_.sql(east, "DROP TABLE decision_receipts");
+
+    const RunOutput done =
+        world_.kedge({"run", "start", "full-restore", "--input", "name=lost", "--play-people"}, 300s);
+    EXPECT_TRUE(done.exit.ok()) << done.out << done.err;
+    const Json recovery = shown("lost");
+    EXPECT_THAT(dump_pretty(recovery), HasSubstr(damaged)) << "which one was passed over is said";
+    EXPECT_EQ(ask(recovery, "SELECT count(*) FROM decision_receipts"), receipts);
+    EXPECT_EQ(ask(recovery, fmt::format("SELECT count(*) FROM users WHERE id = '{}'", person_)), "0");
+    EXPECT_EQ(world_.sql(east, "SELECT to_regclass('decision_receipts') IS NULL"), "t");
+}
+
 TEST_F(Recovery, RefusesWhatTheArchiveCannotGive) {
     const RunOutput late = world_.kedge({"recover", "pitr", "--to", "2040-01-01T00:00:00Z", "--dry-run"}, 60s);
     EXPECT_EQ(late.exit.code, 15) << late.out << late.err;

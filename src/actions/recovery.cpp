@@ -66,19 +66,37 @@ Result<Json> apply_choose(const Call& call) {
     return Json{{"recovery", name_of(call)}};
 }
 
-Result<Look> look_made(const Call& call) {
+// Of `what` ("to recover", "to restore"): it stands, failed, or is not there yet.
+Result<Look> look_made(const Call& call, const std::string& what) {
     const Result<RecoveryLook> recovery = look_at(call);
     if (!recovery) return unclear(recovery.error().message);
     const bool ours = recovery->exists && recovery->key == call.key && recovery->working != Truth::yes;
     if (ours && recovery->possible == Truth::no)
         return Look{.done = Truth::no,
                     .allowed = Truth::yes,
-                    .says = fmt::format("{} cannot be recovered any more: {}{}", call.text("to"),
+                    .says = fmt::format("{} is not possible: {}{}", what,
                                         get_string(recovery->choice, "says").value_or(""), nearest(recovery->choice)),
                     .gave_up = true};
-    if (!ours || recovery->stands != Truth::yes) return not_yet(call, *recovery, "to recover");
+    if (!ours || recovery->stands != Truth::yes) return not_yet(call, *recovery, what);
     return condition(Truth::yes, fmt::format("{} stands beside production: {}", name_of(call), recovery->says),
-                     {{"recovery", name_of(call)}, {"proof", recovery->proof}});
+                     {{"recovery", name_of(call)}, {"choice", recovery->choice}, {"proof", recovery->proof}});
+}
+
+Result<Look> look_recovered(const Call& call) {
+    return look_made(call, "to recover");
+}
+
+Result<Look> look_restored(const Call& call) {
+    return look_made(call, "to restore");
+}
+
+Result<Json> apply_restore(const Call& call) {
+    const RestoreOrder order{.name = name_of(call),
+                             .database = call.target,
+                             .dump = call.has("dump") ? call.text("dump") : "",
+                             .policy = call.has("policy") ? call.text("policy") : ""};
+    TRY(TRY(call.recoveries())->restore(order, call.key, call.deadline));
+    return Json{{"recovery", order.name}};
 }
 
 Result<Json> apply_make(const Call& call) {
@@ -152,8 +170,23 @@ std::vector<Action> recovery_actions() {
           .deadline = 24h,
           .call_limit = 60s,
           .grants = {"reading the store of backups and log", "room for a copy on this machine"}},
-         look_made,
+         look_recovered,
          apply_make},
+        {{.name = "recovery.restore",
+          .on = TargetKind::database,
+          .needs_region = false,
+          .says = "restores a dump beside production, and takes erased people out of it",
+          .effect = Effect::idempotent,
+          .parameters = {{"dump", ParameterType::text, false, "", "its name; absent = the newest that is sound"},
+                         {"policy", ParameterType::text, false, "", "the policy of dumps; absent = the only one"},
+                         name_parameter},
+          .owes = {{"recovered copy", false, "a recovered copy of {target} stands beside production"}},
+          .by_hand = "kedge recover restore --target ${target} --name ${name}",
+          .deadline = 24h,
+          .call_limit = 60s,
+          .grants = {"reading the store of dumps", "room for a copy on this machine"}},
+         look_restored,
+         apply_restore},
         {{.name = "recovery.stands",
           .on = TargetKind::database,
           .needs_region = false,

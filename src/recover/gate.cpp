@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "erasure/ledger.h"
+#include "os/clock.h"
 #include "recover/erase.h"
 
 namespace kedge::recover {
@@ -30,6 +31,22 @@ void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& 
     recovery.stage = Stage::gated;
     recovery.says = erased.error().message;
     if (!erased.error().hint.empty()) recovery.says += "; " + erased.error().hint;
+}
+
+Result<void> finish(const std::string& state_directory, Recovery& recovery, Result<void> made, const Estate& estate,
+                    const std::stop_token& stop) {
+    recovery.ended = SystemClock{}.now();
+    if (made) {
+        pass_gate(recovery, estate, stop);
+    } else {
+        recovery.stage = Stage::failed;
+        recovery.says = made.error().message;
+        // The room is needed, and a half made database is of no use.
+        if (const auto cleared = clear_directory(recovery, {}); !cleared)
+            recovery.says += "; " + cleared.error().message;
+    }
+    TRY(write_recovery(state_directory, recovery));
+    return made;
 }
 
 Result<void> check_usable(const Recovery& recovery) {

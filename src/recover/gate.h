@@ -16,6 +16,11 @@ namespace kedge::recover {
 // out.
 void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop);
 
+// The end of every making: the gate, if it was `made`; else what is left of it is removed, and `says` tells why. Writes
+// the recovery down. Returns `made`.
+Result<void> finish(const std::string& state_directory, Recovery& recovery, Result<void> made, const Estate& estate,
+                    const std::stop_token& stop);
+
 // refused unless the recovery stands and its gate was passed: what every use of it asks first.
 Result<void> check_usable(const Recovery& recovery);
 

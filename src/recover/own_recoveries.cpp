@@ -81,6 +81,14 @@ Result<void> OwnRecoveries::make(const RecoveryOrder& order, const std::string& 
     return start(order.name, key, std::move(words));
 }
 
+Result<void> OwnRecoveries::restore(const RestoreOrder& order, const std::string& key, Moment) {
+    Arguments words = {"recover", "restore", "--target", order.database, "--name", order.name, "--key", key};
+    if (!order.dump.empty()) words.insert(words.end(), {"--dump", order.dump});
+    if (!order.policy.empty()) words.insert(words.end(), {"--policy", order.policy});
+    if (!settings_.place.empty()) words.insert(words.end(), {"--place", settings_.place});
+    return start(order.name, key, std::move(words));
+}
+
 Result<void> OwnRecoveries::discard(const std::string& name, const std::string& key, Moment) {
     return start(name, key, {"recover", "discard", name, "--confirm", name});
 }

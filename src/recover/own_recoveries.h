@@ -23,6 +23,7 @@ public:
     Result<RecoveryLook> look(const std::string& name, Moment deadline) override;
     Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
     Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> restore(const RestoreOrder& order, const std::string& key, Moment deadline) override;
     Result<void> discard(const std::string& name, const std::string& key, Moment deadline) override;
     Result<std::optional<std::string>> failure(const std::string& key) override;
 

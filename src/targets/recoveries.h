@@ -27,6 +27,14 @@ struct RecoveryLook {
     Json choice = Json::object(), proof = Json::object();
 };
 
+// A restore of a dump.
+struct RestoreOrder {
+    std::string name;      // of the recovery
+    std::string database;  // the target
+    std::string dump;      // its name; empty: the newest that is sound
+    std::string policy;    // of the dumps; empty: the only one
+};
+
 struct RecoveryOrder {
     std::string name;      // of the recovery: letters, digits and `-`
     std::string database;  // the target
@@ -45,6 +53,7 @@ public:
     // Reads what there is and says from what it would be made.
     virtual Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
     virtual Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
+    virtual Result<void> restore(const RestoreOrder& order, const std::string& key, Moment deadline) = 0;
     // Stops it and removes all of it.
     virtual Result<void> discard(const std::string& name, const std::string& key, Moment deadline) = 0;
     // How the work that was asked for with `key` failed: its last words. Nothing while it goes on, when it left its

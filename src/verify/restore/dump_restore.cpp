@@ -9,6 +9,7 @@
 #include "verify/restore/own_postgres.h"
 #include "verify/restore/restore.h"
 #include "verify/restore/restored_rows.h"
+#include "verify/restore/workplace.h"
 
 namespace kedge::verify {
 namespace {
@@ -20,38 +21,6 @@ constexpr const char* database = "restored";
 
 // Rows and indexes take more than the dump that they come from, packed as it may be.
 constexpr std::uint64_t growth = 8;
-
-// The names in a table of contents may be quoted where the catalogue's are not.
-std::string unquoted(const std::string& name) {
-    std::string plain = name;
-    std::erase(plain, '"');
-    return plain;
-}
-
-// True if every table of the dump has as many rows as were counted in it.
-bool compare(const TableRows& counts, Examination& examination) {
-    std::uint64_t rows = 0, tables = 0;
-    bool all_fit = true;
-    const auto damaged = [&](const std::string& table, std::string says) {
-        examination.findings.add({Weight::damage, "restore-count", std::move(says), table, {}});
-        all_fit = false;
-    };
-    for (const Content& content : examination.contents) {
-        if (content.kind != "table" || !content.rows) continue;
-        const auto found = counts.find(unquoted(content.name));
-        if (found == counts.end()) {
-            damaged(content.name, "the restored database does not have this table");
-        } else if (found->second != *content.rows) {
-            damaged(content.name, fmt::format("it has {} after the restore; {} were counted in the dump",
-                                              counted(found->second, "row"), counted(*content.rows)));
-        }
-        rows += *content.rows;
-        ++tables;
-    }
-    if (all_fit) examination.facts["restored_rows"] = rows;
-    examination.facts["restored_tables"] = tables;
-    return all_fit;
-}
 
 Arguments restore_command(const OwnPostgres& postgres, const std::string& path, DumpForm form, std::size_t threads) {
     Arguments arguments = {postgres.program("pg_restore"),
@@ -90,7 +59,7 @@ Result<void> restore_dump(const std::string& path, DumpForm form, Examination& e
     step(fmt::format("starting PostgreSQL {}", *major));
     const std::optional<Login> owner = TRY(postgres_owner());
     const Workplace workplace = TRY(Workplace::open(options.place, examination.bytes * growth, owner));
-    const OwnPostgres postgres = TRY(OwnPostgres::start(workplace, *major, owner, options.stop));
+    const OwnPostgres postgres = TRY(OwnPostgres::start(workplace.path(), *major, owner, options.stop));
     TRY(postgres.query("postgres", fmt::format("CREATE DATABASE {} TEMPLATE template0", database), answer_limit,
                        options.stop));
     step("restoring with pg_restore");
@@ -110,7 +79,7 @@ Result<void> restore_dump(const std::string& path, DumpForm form, Examination& e
     }
     step("counting rows");
     const TableRows counts = TRY(count_rows(postgres, database, options.stop));
-    const bool all_fit = compare(counts, examination);
+    const bool all_fit = compare_rows(counts, examination);
     step("checking with pg_amcheck");
     TRY(check_tables_and_indexes(postgres, {"-d", database}, examination, options));
     if (all_fit && !examination.findings.any(Weight::damage))

@@ -95,18 +95,18 @@ std::string OwnPostgres::log() const {
     return read_file(directory_ + "/log").value_or("");
 }
 
-Result<OwnPostgres> OwnPostgres::start(const Workplace& workplace, int major, const std::optional<Login>& owner,
-                                       const std::stop_token& stop) {
+Result<OwnPostgres> OwnPostgres::start(const std::string& place, int major, const std::optional<Login>& owner,
+                                       const std::stop_token& stop, const std::string& more_settings) {
     const std::string programs = postgres_programs(major);
-    const std::string data = workplace.path() + "/data";
+    const std::string data = place + "/data";
     TRY(run_or_fail({programs + "/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
                      "--locale=C.UTF-8"},
                     within(start_limit, stop), {.login = owner}));
     // Who may reach the socket is decided by the directory that it is in.
     TRY(run_or_fail(
         {"tee", "-a", data + "/postgresql.conf"}, within(10s, stop),
-        {.input = settings + fmt::format("unix_socket_directories = '{}'\n", workplace.path()), .login = owner}));
-    OwnPostgres postgres = TRY(launch(workplace.path(), programs, {}, owner, false));
+        {.input = settings + more_settings + fmt::format("unix_socket_directories = '{}'\n", place), .login = owner}));
+    OwnPostgres postgres = TRY(launch(place, programs, {}, owner, false));
     if (!TRY(postgres.await_answer(start_limit, stop)))
         return Error{Fault::unavailable, "PostgreSQL did not start: " + last_line(postgres.log())};
     return postgres;

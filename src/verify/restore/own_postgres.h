@@ -8,7 +8,6 @@
 
 #include "base/time.h"
 #include "os/process.h"
-#include "verify/restore/workplace.h"
 
 namespace kedge::verify {
 
@@ -40,9 +39,9 @@ struct CopyStart {
 
 class OwnPostgres {
 public:
-    // Makes a cluster in the workplace and starts it; answers when it returns.
-    static Result<OwnPostgres> start(const Workplace& workplace, int major, const std::optional<Login>& owner,
-                                     const std::stop_token& stop);
+    // Makes a cluster in `place`/data and starts it, with `more_settings` beside our own; answers when it returns.
+    static Result<OwnPostgres> start(const std::string& place, int major, const std::optional<Login>& owner,
+                                     const std::stop_token& stop, const std::string& more_settings = {});
 
     // Starts it on the data directory `place`/data that is there, with settings of ours and none of what the directory
     // brings; answers when it returns. corrupt with the server's own words if it ends instead of answering in time.

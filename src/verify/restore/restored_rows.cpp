@@ -1,9 +1,12 @@
 #include "verify/restore/restored_rows.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
 #include "os/files.h"
+#include "verify/figures.h"
 
 namespace kedge::verify {
 namespace {
@@ -31,7 +34,38 @@ TableRows parse_counts(const std::string& text) {
     return counts;
 }
 
+// The names in a table of contents may be quoted where the catalogue's are not.
+std::string unquoted(const std::string& name) {
+    std::string plain = name;
+    std::erase(plain, '"');
+    return plain;
+}
+
 }  // namespace
+
+bool compare_rows(const TableRows& counts, Examination& examination) {
+    std::uint64_t rows = 0, tables = 0;
+    bool all_fit = true;
+    const auto damaged = [&](const std::string& table, std::string says) {
+        examination.findings.add({Weight::damage, "restore-count", std::move(says), table, {}});
+        all_fit = false;
+    };
+    for (const Content& content : examination.contents) {
+        if (content.kind != "table" || !content.rows) continue;
+        const auto found = counts.find(unquoted(content.name));
+        if (found == counts.end()) {
+            damaged(content.name, "the restored database does not have this table");
+        } else if (found->second != *content.rows) {
+            damaged(content.name, fmt::format("it has {} after the restore; {} were counted in the dump",
+                                              counted(found->second, "row"), counted(*content.rows)));
+        }
+        rows += *content.rows;
+        ++tables;
+    }
+    if (all_fit) examination.facts["restored_rows"] = rows;
+    examination.facts["restored_tables"] = tables;
+    return all_fit;
+}
 
 Result<TableRows> count_rows(const OwnPostgres& postgres, const std::string& database, const std::stop_token& stop) {
     return parse_counts(TRY(postgres.query(database, count_queries, count_limit, stop)));

@@ -1,0 +1,157 @@
+// recover restore.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "backup/verdicts.h"
+#include "cli/commands.h"
+#include "cli/finding.h"
+#include "cli/progress.h"
+#include "cli/recover_view.h"
+#include "cli/text.h"
+#include "recover/from_dump.h"
+
+namespace kedge {
+namespace {
+
+using recover::DumpChoice;
+using recover::Recovery;
+
+struct Restore {
+    std::string name, place, key;
+    std::optional<std::string> target, policy, dump;
+    bool dry_run = false;
+};
+
+struct Wanted {
+    Estate estate;
+    const BackupPolicy* policy = nullptr;
+    std::string state;
+    Recovery recovery;
+};
+
+Result<std::string> database_of(const Estate& estate, const std::optional<std::string>& named) {
+    std::vector<std::string> names;
+    for (const Target& target : estate.targets)
+        if (target.kind == TargetKind::database && (!named || target.name == *named)) names.push_back(target.name);
+    if (names.size() == 1) return names.front();
+    if (named) return Error{Fault::not_found, fmt::format("`{}` is no database of the estate", *named)};
+    return Error{Fault::invalid_input, fmt::format("the estate has {} databases", names.size()),
+                 "say which with --target"};
+}
+
+std::string default_name(Moment now) {
+    std::string text = to_string(now).substr(0, 19);
+    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+    std::ranges::replace(text, 'T', '-');
+    return "restore-" + text;
+}
+
+Result<void> fill(Context& context, const Restore& options, Wanted& wanted) {
+    wanted.estate = TRY(find_estate(context));
+    wanted.state = TRY(find_state_directory(context));
+    const std::string target = TRY(database_of(wanted.estate, options.target));
+    wanted.policy = TRY(recover::dump_policy(wanted.estate, target, options.policy));
+    const std::string name = options.name.empty() ? default_name(context.now()) : options.name;
+    TRY(recover::check_recovery_name(name));
+    const std::string place = options.place.empty() ? recover::usual_place() : options.place;
+    if (!place.starts_with('/')) return Error{Fault::invalid_input, "--place is not an absolute path"};
+    wanted.recovery = {.name = name,
+                       .target = target,
+                       .policy = wanted.policy->name,
+                       .asked = options.dump ? "the dump " + *options.dump : "the newest sound dump",
+                       .database = wanted.estate.target(target)->settings.text("database").value_or("postgres"),
+                       .directory = place + "/" + name,
+                       .who = context.around().login,
+                       .begun = context.now(),
+                       .key = options.key};
+    return {};
+}
+
+Result<DumpChoice> choose_and_restore(Context& context, Wanted& wanted, const Restore& options) {
+    verify::Effort effort;
+    Progress progress(context, effort);
+    const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
+    const auto on_step = [&](const std::string& step) { progress.begin(step, 0); };
+    const LockFile held = TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
+    DumpChoice choice = TRY(recover::choose_dump(
+        wanted.estate, *wanted.policy, options.dump,
+        {.now = context.now(), .threads = threads, .stop = progress.stop_token(), .on_step = on_step}));
+    wanted.recovery.choice = recover::as_json(choice);
+    if (options.dry_run || choice.path.empty()) {
+        // A step of a run looks there for its answer; a person has it on the screen.
+        if (!options.key.empty()) TRY(recover::write_recovery(wanted.state, wanted.recovery));
+        return choice;
+    }
+    TRY(recover::restore_beside(wanted.state, wanted.recovery, choice, wanted.estate,
+                                {.threads = threads, .stop = progress.stop_token(), .on_step = on_step}));
+    return choice;
+}
+
+void print_choice(Console& console, const Wanted& wanted, const DumpChoice& choice) {
+    for (const recover::PassedOver& one : choice.passed_over)
+        console.warn(fmt::format("{} was passed over: {}", printable(one.base), printable(one.why)));
+    console.print_line(
+        fmt::format("{} of {}: {}", printable(wanted.recovery.asked), wanted.recovery.target,
+                    printable(choice.path.empty() ? "cannot be restored: " + choice.says : choice.path)));
+    if (choice.path.empty()) return;
+    const auto line = [&](const char* what, const std::string& says) {
+        console.print_line(fmt::format("  {:<22}{}", what, says));
+    };
+    line("taken", choice.taken ? fmt::format("{}: what was written since is not in it", to_string(*choice.taken))
+                               : "it does not say when");
+    line("rows", std::to_string(get_integer(choice.examination.facts, "rows").value_or(0)));
+    if (choice.globals.empty()) line("roles", "there is no file of them beside it: owners and privileges are left out");
+}
+
+ExitCode restore(Context& context, const Restore& options) {
+    Console& console = context.console();
+    constexpr const char* failed = "nothing was restored";
+    Wanted wanted;
+    if (const auto filled = fill(context, options, wanted); !filled)
+        return filled.error().fault == Fault::invalid_input ? console.fail_usage(filled.error())
+                                                            : console.fail(failed, filled.error());
+    const auto lock = recover::lock_recovery(wanted.state, wanted.recovery.name);
+    if (!lock) return console.fail(failed, lock.error());
+    if (const auto may = may_be_made(wanted.state, wanted.recovery); !may) return console.fail(failed, may.error());
+    context.around().catch_interrupt();
+    const Result<DumpChoice> choice = choose_and_restore(context, wanted, options);
+    if (context.around().interrupted()) return ExitCode::interrupted;
+    if (!choice) return console.fail(failed, choice.error());
+    const bool made = !options.dry_run && !choice->path.empty();
+    if (console.json())
+        console.print_item("Recovery", recovery_json(wanted.recovery, false));
+    else
+        print_choice(console, wanted, *choice);
+    if (made && !console.json()) print_recovered(console, wanted.recovery);
+    if (choice->path.empty()) return ExitCode::negative;
+    return made ? code_of(wanted.recovery) : ExitCode::ok;
+}
+
+}  // namespace
+
+std::vector<Command> recover_restore_commands() {
+    return {
+        command("recover restore", "Restore a dump beside production, with its roles and statistics", restore)
+            .option("dump", "NAME", &Restore::dump, "this dump of the policy, not the newest that is sound")
+            .option("target", "TARGET", &Restore::target, "the database, if the estate has several", Completes::targets)
+            .option("policy", "POLICY", &Restore::policy, "the dumps, if several policies have some")
+            .option("name", "NAME", &Restore::name, "what the recovery is called from then on")
+            .option("place", "DIR", &Restore::place, "where it lies; /var/tmp/kedge-recover-UID", Completes::files)
+            .option("key", "KEY", &Restore::key, "who asks, if it is the step of a run")
+            .flag("dry-run", &Restore::dry_run, "only read the dumps, and say which one would be restored")
+            .details(
+                "Reads the dump whole first and passes a damaged one over. It is loaded on all cores into a server "
+                "of its own, without durability while it loads; stops at the first error; every table's rows are "
+                "held against those that were counted in the dump. Erased people are taken out before anybody may "
+                "use it. Production is not touched.")
+            .example("kedge recover restore --dry-run")
+            .example("kedge recover restore --name after-the-drop")
+            .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::conflict, ExitCode::refused,
+                    ExitCode::negative, ExitCode::unverifiable, ExitCode::interrupted}),
+    };
+}
+
+}  // namespace kedge

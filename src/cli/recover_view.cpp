@@ -1,0 +1,77 @@
+#include "cli/recover_view.h"
+
+#include <fmt/format.h>
+
+#include "cli/text.h"
+#include "recover/gate.h"
+
+namespace kedge {
+
+using recover::Recovery;
+using recover::Stage;
+
+std::string stage_text(const Recovery& recovery, bool is_worked_on) {
+    if (recovery.stage == Stage::working && !is_worked_on) return "interrupted";
+    return std::string(to_string(recovery.stage));
+}
+
+Json recovery_json(const Recovery& recovery, bool is_worked_on) {
+    return {{"name", recovery.name},
+            {"target", recovery.target},
+            {"asked", recovery.asked},
+            {"stage", stage_text(recovery, is_worked_on)},
+            {"says", recovery.says},
+            {"who", recovery.who},
+            {"begun", to_string(recovery.begun)},
+            {"ended", recovery.ended ? Json(to_string(*recovery.ended)) : Json()},
+            {"directory", recovery.directory},
+            {"connection", recover::check_usable(recovery) ? Json(recovery.server().connection) : Json()},
+            {"choice", recovery.choice},
+            {"proof", recovery.proof}};
+}
+
+void print_recovered(Console& console, const Recovery& recovery) {
+    const auto line = [&](const char* what, const std::string& says) {
+        console.print_line(fmt::format("  {:<22}{}", what, printable(says)));
+    };
+    const std::string proved = get_string(recovery.proof, "proved").value_or("unknown");
+    const Json& erasure = get(recovery.proof, "erasure");
+    if (recovery.stage == Stage::gated) {
+        console.print_line(fmt::format("{} stands, and nothing may be taken from it", recovery.name));
+        line("why", recovery.says);
+        line("then", fmt::format("kedge recover erase {}", recovery.name));
+        return;
+    }
+    console.print_line(fmt::format("{} {}", recovery.name,
+                                   proved == "yes" ? "is recovered and stands at its point"
+                                                   : "is recovered, but does not stand where it was asked to"));
+    line("proved", fmt::format("{}: {}", proved, recovery.says));
+    line("erased people", get_string(erasure, "says")
+                              .value_or(fmt::format("{} of the ledger were taken out, {} are kept by a hold",
+                                                    get_integer(erasure, "subjects").value_or(0),
+                                                    get_integer(erasure, "held").value_or(0))));
+    line("took",
+         readable(Span(static_cast<std::int64_t>(get_number(recovery.proof, "took_seconds").value_or(0) * 1e6))));
+    line("reach it with", fmt::format("psql '{}'", recovery.server().connection));
+    line("differences", fmt::format("kedge recover compare {}", recovery.name));
+    line("be rid of it", fmt::format("kedge recover discard {}", recovery.name));
+}
+
+ExitCode code_of(const Recovery& recovery) {
+    if (recovery.stage == Stage::gated) return ExitCode::refused;
+    const std::string proved = get_string(recovery.proof, "proved").value_or("unknown");
+    return proved == "yes" ? ExitCode::ok : proved == "no" ? ExitCode::negative : ExitCode::unverifiable;
+}
+
+Result<void> may_be_made(const std::string& state, const recover::Recovery& wanted) {
+    const auto there = recover::find_recovery(state, wanted.name);
+    if (!there && there.error().fault == Fault::not_found) return {};
+    if (!there) return there.error();
+    const bool same =
+        there->asked == wanted.asked && there->target == wanted.target && there->directory == wanted.directory;
+    if (there->stage != Stage::recovered && there->stage != Stage::gated && same) return {};
+    return Error{Fault::conflict, fmt::format("there is a recovery called `{}` already", there->name),
+                 fmt::format("take another --name, or kedge recover discard {}", there->name)};
+}
+
+}  // namespace kedge

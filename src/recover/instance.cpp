@@ -1,0 +1,105 @@
+#include "recover/instance.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+
+#include "os/files.h"
+#include "verify/restore/workplace.h"
+
+namespace kedge::recover {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using verify::OwnPostgres;
+
+constexpr Span stop_limit = std::chrono::hours(2), restart_limit = 10min, answer_limit = 2min;
+
+// It stays, and people may promote it: then it has to survive a crash.
+constexpr const char* durable_settings =
+    "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nautovacuum = on\nshared_preload_libraries = ''\n"
+    "max_logical_replication_workers = 0\nprimary_conninfo = ''\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n"
+    "lc_messages = 'C'\n";
+
+}  // namespace
+
+Result<Instance> Instance::of(const Recovery& recovery, int major, const std::stop_token& stop) {
+    if (!verify::has_postgres(major))
+        return Error{Fault::refused, fmt::format("PostgreSQL {} is not on this machine", major),
+                     fmt::format("install postgresql-{}: a backup is taken by its own version", major)};
+    return Instance(recovery.directory, major, TRY(verify::postgres_owner()), stop);
+}
+
+Result<void> Instance::make_directory(const Recovery& recovery, std::uint64_t bytes) const {
+    TRY(clear_directory(recovery, stop_));
+    TRY(verify::prepare_place(fs::path(place_).parent_path(), bytes));
+    TRY(make_directories(place_));
+    if (owner_ && chown(place_.c_str(), owner_->uid, owner_->gid) != 0)
+        return Error{Fault::unavailable, fmt::format("{}: {}", place_, std::strerror(errno))};
+    return {};
+}
+
+std::string Instance::working_settings() const {
+    const auto memory =
+        static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE));
+    constexpr std::uint64_t least = 128, most = 4096;  // MB
+    const std::uint64_t buffers = std::clamp(memory / 8 >> 20, least, most);
+    return fmt::format(
+        "shared_buffers = {}MB\nmax_wal_size = 64GB\ncheckpoint_timeout = 1h\nbgwriter_lru_maxpages = 0\n"
+        "max_logical_replication_workers = 0\nprimary_conninfo = ''\nmax_parallel_maintenance_workers = 4\n",
+        buffers);
+}
+
+// All that was written without a sync is synced before the server is told to rely on it.
+Result<void> Instance::sync() const {
+    const Descriptor directory(::open(place_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.is_open() && syncfs(directory.get()) == 0) return {};
+    return Error{Fault::unavailable, fmt::format("{}: {}", place_, std::strerror(errno))};
+}
+
+Result<OwnPostgres> Instance::make_durable(const OwnPostgres& postgres) const {
+    TRY(run_or_fail(
+        {postgres.program("pg_ctl"), "-D", place_ + "/data", "-s", "stop", "-m", "fast", "-w", "-t", "3600"},
+        within(stop_limit, stop_), {.login = owner_}));
+    TRY(sync());
+    OwnPostgres durable = TRY(OwnPostgres::start_on_copy(
+        place_,
+        {.major = major_, .owner = owner_, .settings = durable_settings, .limit = restart_limit, .outlives_us = true},
+        stop_));
+    durable.leave_running();
+    return durable;
+}
+
+Result<std::string> Instance::ask(const OwnPostgres& postgres, const std::string& database,
+                                  const std::string& sql) const {
+    std::string answer = TRY(postgres.query(database, sql, answer_limit, stop_));
+    while (!answer.empty() && answer.back() == '\n') answer.pop_back();
+    return answer;
+}
+
+Result<Json> Instance::heartbeat(const OwnPostgres& postgres, const Recovery& recovery, const Estate& estate) const {
+    const Target* target = estate.target(recovery.target);
+    const std::string schema = target == nullptr ? "kedge" : target->settings.text("probe-schema").value_or("kedge");
+    if (TRY(ask(postgres, recovery.database, fmt::format("SELECT to_regclass('{}.heartbeat') IS NOT NULL", schema))) !=
+        "t")
+        return Json();
+    const std::string row =
+        TRY(ask(postgres, recovery.database,
+                fmt::format("SELECT sequence, to_char(written AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+                            " FROM {}.heartbeat ORDER BY sequence DESC LIMIT 1",
+                            schema)));
+    const std::size_t tab = row.find('\t');
+    std::int64_t sequence = 0;
+    if (tab == std::string::npos || std::from_chars(row.data(), row.data() + tab, sequence).ec != std::errc())
+        return Json();
+    return Json{{"sequence", sequence}, {"written", row.substr(tab + 1)}};
+}
+
+}  // namespace kedge::recover
