@@ -137,13 +137,13 @@ Result<LockFile> lock_policy(const std::string& state_directory, const std::stri
     return std::move(*lock);
 }
 
-Result<LockFile> hold_backups(const std::string& state_directory, const std::string& policy,
-                              const std::string& holder) {
+Result<BackupHold> hold_backups(const std::string& state_directory, const std::string& policy,
+                                const std::string& holder) {
     TRY(make_directories(directory_in(state_directory)));
     std::optional<LockFile> lock =
         TRY(LockFile::try_acquire(fmt::format("{}/{}{}{}", directory_in(state_directory), policy, hold_infix, holder)));
     if (!lock) return Error{Fault::conflict, fmt::format("{} holds the backups of {} already", holder, policy)};
-    return std::move(*lock);
+    return BackupHold(std::move(*lock));
 }
 
 Result<std::vector<std::string>> holders_of_backups(const std::string& state_directory, const std::string& policy) {

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -57,8 +58,22 @@ Result<void> write_verdicts(const std::string& state_directory, const std::strin
 
 // Held while a policy's backups are made, judged or removed. conflict if somebody else holds it.
 Result<LockFile> lock_policy(const std::string& state_directory, const std::string& policy);
-// Keeps a policy's backups from being removed, by any number of holders at once: `holder` is part of a file's name.
-Result<LockFile> hold_backups(const std::string& state_directory, const std::string& policy, const std::string& holder);
+// Keeps a policy's backups from being removed while it lives, by any number of holders at once.
+class BackupHold {
+public:
+    explicit BackupHold(LockFile lock) : lock_(std::move(lock)) {}
+    BackupHold(BackupHold&& other) noexcept : lock_(std::exchange(other.lock_, std::nullopt)) {}
+    BackupHold& operator=(BackupHold&&) = delete;
+    ~BackupHold() {
+        if (lock_) lock_->remove();
+    }
+
+private:
+    std::optional<LockFile> lock_;
+};
+// `holder` is part of a file's name.
+Result<BackupHold> hold_backups(const std::string& state_directory, const std::string& policy,
+                                const std::string& holder);
 // Who does; empty if nobody.
 Result<std::vector<std::string>> holders_of_backups(const std::string& state_directory, const std::string& policy);
 // Whether somebody holds the lock.

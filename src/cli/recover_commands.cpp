@@ -140,8 +140,9 @@ Result<Choice> choose_and_make(Context& context, Wanted& wanted, backup::Materia
     const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
     const auto on_step = [&](const std::string& step) { progress.begin(step, 0); };
     // Whoever prunes waits until the copy is made.
-    const LockFile backups = TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
-    const LockFile log = TRY(backup::hold_backups(wanted.state, wanted.policy->log, wanted.recovery.name));
+    const backup::BackupHold backups =
+        TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
+    const backup::BackupHold log = TRY(backup::hold_backups(wanted.state, wanted.policy->log, wanted.recovery.name));
     Choice choice = TRY(
         recover::choose(wanted.estate, *wanted.policy, wanted.target, material,
                         {.now = context.now(), .threads = threads, .stop = progress.stop_token(), .on_step = on_step}));
@@ -288,10 +289,11 @@ ExitCode discard_recovery(Context& context, const Discard& options) {
     if (!state) return console.fail(failed, state.error());
     const auto recovery = recover::find_recovery(*state, options.name);
     if (!recovery) return console.fail(failed, recovery.error());
-    const auto lock = recover::lock_recovery(*state, options.name);
+    auto lock = recover::lock_recovery(*state, options.name);
     if (!lock) return console.fail(failed, lock.error());
     if (const auto yes = confirmed(context, options); !yes) return console.fail(failed, yes.error());
     if (const auto gone = recover::discard(*state, *recovery, {}); !gone) return console.fail(failed, gone.error());
+    lock->remove();
     if (console.json())
         console.print_item("DiscardedRecovery", {{"name", options.name}});
     else

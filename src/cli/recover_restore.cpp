@@ -75,7 +75,7 @@ Result<DumpChoice> choose_and_restore(Context& context, Wanted& wanted, const Re
     Progress progress(context, effort);
     const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
     const auto on_step = [&](const std::string& step) { progress.begin(step, 0); };
-    const LockFile held = TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
+    const backup::BackupHold held = TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
     DumpChoice choice = TRY(recover::choose_dump(
         wanted.estate, *wanted.policy, options.dump,
         {.now = context.now(), .threads = threads, .stop = progress.stop_token(), .on_step = on_step}));
