@@ -17,6 +17,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/check.h"
+
 namespace kedge {
 namespace {
 
@@ -104,6 +106,7 @@ struct Launch {
     const gid_t* groups;
     std::size_t group_count;
     int report;  // an errno goes here if the program could not be executed
+    int guard;   // its other end is closed when our process ends; -1: nobody watches it
 };
 
 [[noreturn]] void give_up(int report) {
@@ -138,9 +141,32 @@ void take_rights(const Launch& launch) {
         give_up(launch.report);
 }
 
+// Leaves a process in this group that does nothing but wait for our process to end, and then kills the group and so
+// itself. The kernel's own signal for that reaches only the leader. It is nobody's child here, so that a program that
+// waits for its children never sees it, and it holds no descriptor but its pipe.
+void leave_guard(const Launch& launch) {
+    const pid_t between = _Fork();
+    if (between < 0) give_up(launch.report);
+    if (between > 0) {
+        while (waitpid(between, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        return;
+    }
+    const pid_t guard = _Fork();
+    if (guard != 0) _exit(guard < 0 ? 127 : 0);
+    if (dup2(launch.guard, 0) < 0) _exit(127);
+    close_range(1, ~0U, 0);
+    char nothing = 0;
+    while (read(0, &nothing, 1) < 0 && errno == EINTR) {
+    }
+    kill(0, SIGKILL);
+    _exit(0);
+}
+
 [[noreturn]] void become(Launch launch, pid_t parent) {
     reset_signals();
     if (launch.options->own_session ? setsid() < 0 : setpgid(0, 0) != 0) give_up(launch.report);
+    if (launch.guard >= 0) leave_guard(launch);
     place_streams(launch);
     take_rights(launch);
     if (chdir(launch.directory) != 0) give_up(launch.report);
@@ -245,7 +271,8 @@ Result<Child> Child::spawn(const Arguments& arguments, const SpawnOptions& optio
     Ends input = TRY(open_stream(options.input, true));
     Ends output = TRY(open_stream(options.output, false));
     Ends errors = TRY(open_stream(options.errors, false));
-    Pipe report = TRY(make_pipe());
+    Pipe report = TRY(make_pipe()), guard;
+    if (options.guard_group) guard = TRY(make_pipe());
 
     const Launch launch{.program = program.c_str(),
                         .arguments = argument_pointers.data(),
@@ -255,7 +282,8 @@ Result<Child> Child::spawn(const Arguments& arguments, const SpawnOptions& optio
                         .options = &options,
                         .groups = groups.data(),
                         .group_count = groups.size(),
-                        .report = report.write_end.get()};
+                        .report = report.write_end.get(),
+                        .guard = options.guard_group ? guard.read_end.get() : -1};
     const pid_t parent = getpid();
     // Our handlers must not run in the child before it has reset them.
     sigset_t all, before;
@@ -273,6 +301,7 @@ Result<Child> Child::spawn(const Arguments& arguments, const SpawnOptions& optio
     child.input_ = std::move(input.ours);
     child.output_ = std::move(output.ours);
     child.errors_ = std::move(errors.ours);
+    child.guard_ = std::move(guard.write_end);
     report.write_end.close();
     int number = 0;
     ssize_t got = 0;
@@ -288,7 +317,8 @@ Child::Child(Child&& other) noexcept
       pidfd_(std::move(other.pidfd_)),
       input_(std::move(other.input_)),
       output_(std::move(other.output_)),
-      errors_(std::move(other.errors_)) {}
+      errors_(std::move(other.errors_)),
+      guard_(std::move(other.guard_)) {}
 
 Child& Child::operator=(Child&& other) noexcept {
     if (this == &other) return *this;
@@ -298,6 +328,7 @@ Child& Child::operator=(Child&& other) noexcept {
     input_ = std::move(other.input_);
     output_ = std::move(other.output_);
     errors_ = std::move(other.errors_);
+    guard_ = std::move(other.guard_);
     return *this;
 }
 
@@ -330,6 +361,7 @@ Exit Child::kill_and_reap() {
 }
 
 pid_t Child::release() {
+    check(!guard_.is_open(), "a group that is killed with us is not given up");
     pidfd_.close();
     return std::exchange(pid_, -1);
 }

@@ -76,6 +76,7 @@ struct SpawnOptions {
     std::optional<Login> login{};
     bool own_session = false;      // else only a process group of its own
     bool die_with_parent = true;   // SIGKILL when the thread that spawned it ends
+    bool guard_group = false;      // SIGKILL for all of its group, whatever it forked, when our process ends
     std::vector<int> keep_open{};  // descriptors the child gets under the same number
 };
 
@@ -106,7 +107,7 @@ public:
     bool signal_group(int signal);
     // Kills what is left of the group and reaps the leader; how it ended.
     Exit kill_and_reap();
-    // Gives the process up: it goes on, and this object does nothing more about it.
+    // Gives the process up: it goes on, and this object does nothing more about it. Not for one whose group is guarded.
     pid_t release();
 
 private:
@@ -114,6 +115,7 @@ private:
 
     pid_t pid_ = -1;
     Descriptor pidfd_, input_, output_, errors_;
+    Descriptor guard_;  // once it is closed, however that comes, what is left of the group is killed
 };
 
 struct RunOptions {
@@ -121,6 +123,7 @@ struct RunOptions {
     Environment environment{};  // added to the clean one
     std::string directory{};    // working directory; empty: /
     std::optional<Login> login{};
+    bool guard_group = false;  // as SpawnOptions: for programs that fork, and hold something elsewhere meanwhile
     std::size_t output_bytes_max = 16u << 20;           // of stdout and of stderr each; the rest is read and dropped
     std::string output_file{};                          // stdout is appended to this file instead of kept
     std::function<void(std::string_view)> on_errors{};  // what is written to stderr, as it comes

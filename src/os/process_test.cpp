@@ -185,6 +185,37 @@ TEST(Child, IsKilledWithItsGroupWhenDropped) {
     EXPECT_FALSE(has_children());
 }
 
+// The process that spawns is one of the test's own, so that it can be killed: what its child forked must go as well.
+TEST(Child, GuardedGroupEndsWithUsWhateverItForked) {
+    std::string pattern = "/tmp/kedge-guard-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    const std::string file = pattern + "/pid";
+    const pid_t ours = fork();
+    if (ours == 0) {
+        const auto child =
+            Child::spawn({"sh", "-c", "sleep 1000 & echo $! > " + file + "; wait"}, {.guard_group = true});
+        while (child) pause();
+        _exit(1);
+    }
+    std::string said;
+    const Moment limit = SystemClock{}.now() + 30s;
+    while (!said.ends_with('\n') && SystemClock{}.now() < limit) {
+        wait_out(within(5ms));
+        said = read_file(file).value_or("");
+    }
+    const auto forked = static_cast<pid_t>(std::stoi(said));
+    EXPECT_EQ(kill(forked, 0), 0) << "it lives as long as we do";
+    EXPECT_EQ(kill(ours, SIGKILL), 0);
+    EXPECT_EQ(waitpid(ours, nullptr, 0), ours);
+    const auto state = [&] {
+        const std::string status = read_file("/proc/" + std::to_string(forked) + "/stat").value_or("");
+        return status.empty() ? 'Z' : status[status.rfind(')') + 2];
+    };
+    while (state() != 'Z' && SystemClock{}.now() < limit) wait_out(within(5ms));
+    EXPECT_EQ(state(), 'Z') << "gone, or a zombie that nobody collects in this environment";
+    EXPECT_TRUE(remove_tree(pattern));
+}
+
 TEST(Child, TalksThroughItsPipes) {
     Result<Child> child = Child::spawn({"cat"}, {.input = Redirect::pipe(), .output = Redirect::pipe()});
     ASSERT_TRUE(child);

@@ -87,6 +87,7 @@ Result<RunOutput> run(const Arguments& arguments, const Until& until, const RunO
                     .login = options.login,
                     .own_session = false,
                     .die_with_parent = true,
+                    .guard_group = options.guard_group,
                     .keep_open = {}}));
     RunOutput result;
     std::string_view rest = options.input;
