@@ -28,7 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t entries_max = 100'000;
+constexpr std::size_t entries_max = 1'000'000;  // sixteen terabytes of log
 // Of a file's beginning: what a dump says of itself, and a snapshot's first fields, lie well within.
 constexpr std::size_t beginning_bytes = 64u << 10;
 
@@ -51,7 +51,8 @@ Result<void> take_in(const std::string& path, const std::string& name, Footprint
 
 // The beginning of a file, unpacked.
 Result<std::vector<std::byte>> beginning_of(const std::string& path) {
-    const std::unique_ptr<verify::FileSource> source = TRY(verify::FileSource::open(path));
+    verify::Effort effort;
+    const std::unique_ptr<verify::FileSource> source = TRY(verify::FileSource::open(path, effort));
     std::vector<std::byte> front(4);
     front.resize(TRY(source->read(0, front)));
     verify::SourceStream stream(*source);
@@ -66,51 +67,52 @@ Result<std::vector<std::byte>> beginning_of(const std::string& path) {
 struct Words {
     std::optional<Moment> taken;
     std::string unusable;
+    std::string log_begins;
 };
 
 Words words_of_dump(verify::Bytes beginning) {
     constexpr std::size_t tar_block = 512;  // of a tar, toc.dat is the first member
     const bool is_tar = verify::begins_tar_dump(beginning);
-    if (!is_tar && !verify::begins_custom_dump(beginning)) return {{}, "it does not begin as a dump does"};
+    if (!is_tar && !verify::begins_custom_dump(beginning)) return {.unusable = "it does not begin as a dump does"};
     const verify::MemorySource source(is_tar ? beginning.subspan(tar_block) : beginning);
     verify::SourceStream stream(source);
     verify::Effort effort;
     verify::ArchiveReader reader(stream, effort);
     const auto header = verify::read_header(reader);
-    if (!header) return {{}, header.error().message};
-    return {header->created_local, ""};
+    if (!header) return {.unusable = header.error().message};
+    return {.taken = header->created_local};
 }
 
 Words words_of_dump(const std::string& path) {
     std::error_code failed;
     const std::string file = fs::is_directory(path, failed) ? path + "/toc.dat" : path;
     const auto beginning = beginning_of(file);
-    if (!beginning) return {{}, beginning.error().message};
+    if (!beginning) return {.unusable = beginning.error().message};
     // A directory's table of contents has the magic of a custom archive.
     return words_of_dump(*beginning);
 }
 
 Words words_of_snapshot(const std::string& path, Moment now) {
     const auto beginning = beginning_of(path);
-    if (!beginning) return {{}, beginning.error().message};
-    if (!verify::looks_like_rdb(*beginning)) return {{}, "it does not begin as a snapshot does"};
+    if (!beginning) return {.unusable = beginning.error().message};
+    if (!verify::looks_like_rdb(*beginning)) return {.unusable = "it does not begin as a snapshot does"};
     const verify::MemorySource source(*beginning);
     verify::SourceStream stream(source);
     verify::Effort effort;
     // It is cut, of course; what counts are the fields before the keys.
     const auto examination = verify::examine_rdb(stream, {.now = now}, effort);
-    if (!examination) return {{}, examination.error().message};
-    return {examination->taken, ""};
+    if (!examination) return {.unusable = examination.error().message};
+    return {.taken = examination->taken};
 }
 
 Words words_of_base_backup(const std::string& path) {
     const verify::Limits limits;
     verify::Effort effort;
     const auto members = verify::members_below(path, limits.objects_max, effort);
-    if (!members) return {{}, members.error().message};
-    if (!verify::is_base_backup(*members)) return {{}, "it is not what pg_basebackup leaves"};
+    if (!members) return {.unusable = members.error().message};
+    if (!verify::is_base_backup(*members)) return {.unusable = "it is not what pg_basebackup leaves"};
     const verify::RecoveryBase base = verify::sketch_base_backup(path, *members, limits).base;
-    return {base.taken, base.unusable};
+    return {base.taken, base.unusable, base.start_segment};
 }
 
 Words words_of(BackupKind kind, const std::string& path, Moment now) {
@@ -121,7 +123,7 @@ Words words_of(BackupKind kind, const std::string& path, Moment now) {
         case BackupKind::log:
         case BackupKind::copy: break;
     }
-    return {{}, "it is of no kind that is listed one by one"};
+    return {.unusable = "it is of no kind that is listed one by one"};
 }
 
 Result<std::vector<std::string>> names_in(const std::string& directory) {
@@ -141,6 +143,19 @@ Result<std::vector<std::string>> names_in(const std::string& directory) {
     return names;
 }
 
+// Companions get their names before the backup gets its own, and lose them after it: what is alone is left over.
+// Globals are ours only beside a manifest; people have files of that name, too.
+bool is_left_over(const std::vector<std::string>& names, std::string_view name) {
+    constexpr std::string_view being_written = ".new.";  // os/files.h: write_file_atomically
+    const bool is_half = name.rfind(being_written) != std::string_view::npos;
+    if (is_half) name = name.substr(0, name.rfind(being_written));
+    const std::string of(verify::backup_of_companion(name));
+    if (of.empty()) return false;
+    if (is_half) return true;
+    return !name.ends_with(verify::globals_suffix) ||
+           std::ranges::binary_search(names, of + std::string(verify::manifest_suffix));
+}
+
 Result<void> take_backups(Shelf& shelf, BackupKind kind, const std::vector<std::string>& names, Moment now) {
     for (const std::string& name : names) {
         if (name.starts_with(unfinished_prefix)) {
@@ -149,6 +164,10 @@ Result<void> take_backups(Shelf& shelf, BackupKind kind, const std::vector<std::
         }
         const std::string_view companion_of = verify::backup_of_companion(name);
         if (!companion_of.empty() && std::ranges::binary_search(names, companion_of)) continue;
+        if (is_left_over(names, name)) {
+            shelf.unfinished.push_back(name);
+            continue;
+        }
         StoredBackup backup{.name = name, .path = shelf.directory + "/" + name};
         const Result<Footprint> footprint = footprint_of(backup.path);
         if (!footprint && footprint.error().fault == Fault::not_found) continue;  // it went between the two looks
@@ -160,6 +179,7 @@ Result<void> take_backups(Shelf& shelf, BackupKind kind, const std::vector<std::
         Words words = words_of(kind, backup.path, now);
         backup.taken = words.taken;
         backup.unusable = std::move(words.unusable);
+        backup.log_begins = std::move(words.log_begins);
         shelf.backups.push_back(std::move(backup));
     }
     std::ranges::stable_sort(shelf.backups, [](const StoredBackup& a, const StoredBackup& b) {
@@ -168,14 +188,13 @@ Result<void> take_backups(Shelf& shelf, BackupKind kind, const std::vector<std::
     return {};
 }
 
-struct NamedSegment {
-    verify::WalFileName parts;
-    std::string name;
+struct NumberedSegment {
+    std::string_view name;
     std::uint64_t number = 0;
 };
 
 // A gap inside a timeline. Where one timeline follows another is decided by what the log holds: `backup verify` does.
-void find_gaps(StoredLog& log, const std::map<std::uint32_t, std::vector<NamedSegment>>& timelines) {
+void find_gaps(StoredLog& log, const std::map<std::uint32_t, std::vector<NumberedSegment>>& timelines) {
     for (const auto& [timeline, segments] : timelines)
         for (std::size_t i = 1; i < segments.size(); ++i) {
             const std::uint64_t missing = segments[i].number - segments[i - 1].number;
@@ -186,44 +205,50 @@ void find_gaps(StoredLog& log, const std::map<std::uint32_t, std::vector<NamedSe
         }
 }
 
-Result<void> take_log(Shelf& shelf, const std::vector<std::string>& names) {
-    constexpr std::uint64_t usual_segment_bytes = std::uint64_t{16} << 20;
-    StoredLog& log = shelf.log;
-    std::uint64_t segment_bytes = 0;
-    std::vector<NamedSegment> segments;
+std::vector<LogFile> log_files(const std::string& directory, const std::vector<std::string>& names) {
+    std::vector<LogFile> files;
     for (const std::string& name : names) {
         verify::WalFileName parts = verify::parse_wal_file_name(name);
         if (parts.kind == verify::WalFileKind::foreign) continue;
         struct stat status {};
-        if (lstat((shelf.directory + "/" + name).c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-        log.bytes += static_cast<std::uint64_t>(status.st_size);
-        if (parts.kind != verify::WalFileKind::segment) {
+        if (lstat((directory + "/" + name).c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+        files.push_back(
+            {std::move(parts), name, static_cast<std::uint64_t>(status.st_size), moment_of(status.st_mtim)});
+    }
+    return files;
+}
+
+void take_log(Shelf& shelf, const std::vector<std::string>& names) {
+    constexpr std::uint64_t usual_segment_bytes = std::uint64_t{16} << 20;
+    StoredLog& log = shelf.log;
+    log.files = log_files(shelf.directory, names);
+    std::uint64_t segment_bytes = 0;
+    for (const LogFile& file : log.files) {
+        log.bytes += file.bytes;
+        if (file.parts.kind != verify::WalFileKind::segment) {
             ++log.others;
             continue;
         }
-        const Moment modified = moment_of(status.st_mtim);
-        if (segments.empty() || modified < log.oldest_modified) {
-            log.oldest_modified = modified;
-            log.oldest = name;
+        if (log.segments == 0 || file.modified < log.oldest_modified) {
+            log.oldest_modified = file.modified;
+            log.oldest = file.name;
         }
-        if (segments.empty() || modified >= log.newest_modified) {
-            log.newest_modified = modified;
-            log.newest = name;
+        if (log.segments == 0 || file.modified >= log.newest_modified) {
+            log.newest_modified = file.modified;
+            log.newest = file.name;
         }
+        ++log.segments;
         // A packed one does not show how long it is.
-        if (parts.stem == name) segment_bytes = std::max(segment_bytes, static_cast<std::uint64_t>(status.st_size));
-        segments.push_back({std::move(parts), name});
+        if (file.parts.stem == file.name) segment_bytes = std::max(segment_bytes, file.bytes);
     }
-    log.segments = segments.size();
     const bool is_size = segment_bytes >= (1u << 20) && (segment_bytes & (segment_bytes - 1)) == 0;
-    std::map<std::uint32_t, std::vector<NamedSegment>> timelines;
-    for (NamedSegment& segment : segments) {
-        segment.number = segment.parts.number(is_size ? segment_bytes : usual_segment_bytes);
-        timelines[segment.parts.timeline].push_back(std::move(segment));
-    }
-    for (auto& [timeline, own] : timelines) std::ranges::sort(own, {}, &NamedSegment::number);
+    std::map<std::uint32_t, std::vector<NumberedSegment>> timelines;
+    for (const LogFile& file : log.files)
+        if (file.parts.kind == verify::WalFileKind::segment)
+            timelines[file.parts.timeline].push_back(
+                {file.name, file.parts.number(is_size ? segment_bytes : usual_segment_bytes)});
+    for (auto& [timeline, own] : timelines) std::ranges::sort(own, {}, &NumberedSegment::number);
     find_gaps(log, timelines);
-    return {};
 }
 
 }  // namespace
@@ -272,7 +297,7 @@ Result<Shelf> look_at_shelf(const Estate& estate, const BackupPolicy& policy, Mo
     BackupKind kind = policy.kind;
     if (kind == BackupKind::copy) kind = estate.backup(policy.of)->kind;
     if (kind == BackupKind::log)
-        TRY(take_log(shelf, names));
+        take_log(shelf, names);
     else
         TRY(take_backups(shelf, kind, names, now));
     return shelf;

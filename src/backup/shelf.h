@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "estate/estate.h"
 #include "verify/effort.h"
+#include "verify/wal/wal_file_name.h"
 
 namespace kedge::backup {
 
@@ -25,12 +26,22 @@ struct StoredBackup {
     Moment modified{};            // the newest change of its files, as the file system has it
     std::uint64_t bytes = 0;      // on disk, its companions not counted
     bool has_manifest = false;
+    std::string log_begins;  // of a base backup: the segment of the log that it needs first; empty: it does not say
     // Changes when a file of it is changed, replaced, added or removed: of names, sizes, inodes and change times.
     std::string fingerprint;
 };
 
+// A file of the log archive.
+struct LogFile {
+    verify::WalFileName parts;
+    std::string name;
+    std::uint64_t bytes = 0;
+    Moment modified{};  // as the file system has it
+};
+
 // The log archive, by the names of its files.
 struct StoredLog {
+    std::vector<LogFile> files;                         // those whose names belong to a log, by their names
     std::uint64_t segments = 0, bytes = 0, others = 0;  // others: partial, history, backup history
     std::string oldest, newest;                         // names of segments
     Moment oldest_modified{}, newest_modified{};        // as the file system has it
@@ -42,6 +53,8 @@ struct Shelf {
     std::string directory;
     std::vector<StoredBackup> backups;  // newest first, by `taken`; those that do not say last
     StoredLog log;                      // of a policy of that kind
+    // What a process that was killed left, while it took one or removed one: names. Nobody else makes any as long as
+    // the policy's lock is held.
     std::vector<std::string> unfinished;
 
     const StoredBackup* newest() const;  // that could be used; null if there is none

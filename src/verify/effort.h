@@ -11,7 +11,7 @@ namespace kedge::verify {
 // Shared by the threads of one verification and by whoever shows its progress.
 struct Effort {
     std::size_t threads = 1;
-    std::atomic<std::uint64_t> bytes_read = 0;  // of the medium, counted as they are read
+    std::atomic<std::uint64_t> bytes_read = 0;  // of the medium, counted where it is opened
     std::atomic<bool> stop = false;             // set by the caller: end soon, with an error
 };
 

@@ -84,6 +84,7 @@ Result<void> take_all(RecoveryBase& base, const std::vector<Member>& members, co
     const BackupLabel label = TRY(label_of(members, limits).within("backup_label"));
     base.start = label.start;
     base.timeline = label.start_timeline;
+    base.start_segment = label.start_segment;
     base.taken = moment_of_label(label.start_time);
     if (label.incremental_from)
         return Error{Fault::refused, "it is incremental and has to be combined with the backups before it"};

@@ -36,7 +36,6 @@ Result<void> ArchiveReader::refill() {
     end_ = 0;  // also when the read below fails
     end_ = TRY(from_.read({buffer_.get(), buffer_bytes}));
     drained_ = end_ < buffer_bytes;
-    effort_.bytes_read += end_;
     return {};
 }
 

@@ -110,8 +110,7 @@ private:
         const std::size_t count = TRY(source_.read(offset, bytes));
         const MemorySource memory{Bytes{bytes}.first(count)};
         SourceStream stream(memory);
-        Effort uncounted;
-        ArchiveReader reader(stream, uncounted, offset, offset + count);
+        ArchiveReader reader(stream, effort_, offset, offset + count);
         reader.set_widths(catalogue.header().integer_bytes, catalogue.header().offset_bytes);
         const auto head = read_block_head(reader);
         return head ? std::optional(*head) : std::nullopt;
@@ -126,8 +125,7 @@ private:
             if (entry.data.state == 2) places.by_position.emplace(entry.data.position, i);
         }
         SourceStream stream(source_, catalogue.end());
-        Effort uncounted;  // the blocks are read again to be decoded
-        ArchiveReader reader(stream, uncounted, catalogue.end(), source_.size());
+        ArchiveReader reader(stream, effort_, catalogue.end(), source_.size());
         reader.set_widths(catalogue.header().integer_bytes, catalogue.header().offset_bytes);
         while (!TRY(reader.at_end())) {
             if (effort_.stop) return Error{Fault::unavailable, "called off"};

@@ -14,27 +14,25 @@ namespace {
 
 constexpr std::string_view contents_name = "toc.dat";
 
-// Counts what is read of the medium, and gives up when it is called off.
-class CountedStream final : public ByteStream {
+// Gives up when it is called off.
+class StoppableStream final : public ByteStream {
 public:
-    CountedStream(ByteStream& from, Effort& effort) : from_(from), effort_(effort) {}
+    StoppableStream(ByteStream& from, const Effort& effort) : from_(from), effort_(effort) {}
     Result<std::size_t> read(std::span<std::byte> into) override {
         if (effort_.stop) return Error{Fault::unavailable, "called off"};
-        const std::size_t count = TRY(from_.read(into));
-        effort_.bytes_read += count;
-        return count;
+        return from_.read(into);
     }
 
 private:
     ByteStream& from_;
-    Effort& effort_;
+    const Effort& effort_;
 };
 
 // Reads `toc.dat` to its end; nothing if that was not possible, which the examination then says.
 Result<std::optional<Catalogue>> read_contents(ByteStream& stream, const Limits& limits, Examination& examination) {
     const std::string where{contents_name};
-    Effort uncounted;
-    ArchiveReader reader(stream, uncounted);
+    Effort effort;
+    ArchiveReader reader(stream, effort);
     std::optional<Catalogue> catalogue;
     const auto read = [&]() -> Result<void> {
         const DumpHeader header = TRY(read_header(reader));
@@ -82,7 +80,7 @@ Result<void> check_members(std::span<const Member> members, DumpFiles& files, Ef
     in_parallel(tasks.size(), effort.threads, [&](std::size_t i) {
         const auto outcome = [&]() -> Result<void> {
             const auto opened = TRY(tasks[i].member->open());
-            CountedStream stream(*opened, effort);
+            StoppableStream stream(*opened, effort);
             return files.check(tasks[i].file, tasks[i].member->path, stream);
         }();
         if (!outcome) errors[i] = outcome.error().within(tasks[i].member->path);
@@ -103,7 +101,7 @@ Result<void> examine_members(std::span<const Member> members, const Findings& of
         return {};
     }
     const auto opened = TRY(contents->open());
-    CountedStream stream(*opened, effort);
+    StoppableStream stream(*opened, effort);
     const auto catalogue = TRY(read_contents(stream, limits, examination));
     examination.findings.merge(of_container);
     if (!catalogue) return {};
@@ -199,7 +197,7 @@ Result<Examination> verify_tar_dump(ByteStream& stream, const std::string& name,
     Examination examination;
     examination.path = name;
     examination.kind = "PostgreSQL dump, tar format";
-    CountedStream counted(stream, effort);
+    StoppableStream counted(stream, effort);
     TarReader tar(counted);
     const auto first = TRY(tar.next());
     std::optional<Catalogue> catalogue;

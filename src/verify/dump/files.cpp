@@ -135,8 +135,8 @@ Result<void> DumpFiles::check_object(const DumpFile& file, std::string_view name
 Result<void> DumpFiles::read_list(const DumpFile& file, std::string_view name, ByteStream& bytes) {
     std::vector<std::uint32_t> listed;
     Findings findings;
-    Effort uncounted;
-    ArchiveReader reader(bytes, uncounted);
+    Effort effort;
+    ArchiveReader reader(bytes, effort);
     std::string line;
     std::uint64_t start = 0;
     const auto end_line = [&] {

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "verify/figures.h"
+#include "verify/unpack/tar.h"
+#include "verify/wal/wal_file_name.h"
 
 namespace kedge::verify {
 namespace {
@@ -56,6 +59,22 @@ Result<void> find_changes(Examination& examination, const FileSource& source) {
                                   {},
                                   {}});
     return {};
+}
+
+void find_changes(Examination& examination, const std::vector<Member>& before, const std::vector<Member>& after) {
+    std::map<std::string_view, std::uint64_t> now;
+    for (const Member& member : after) now[member.path] = member.bytes;
+    for (const Member& member : before) {
+        const auto found = now.find(member.path);
+        if (found == now.end() || found->second == member.bytes) continue;
+        const bool grew = found->second > member.bytes;
+        examination.findings.add({Weight::doubt,
+                                  grew ? "growing" : "shrinking",
+                                  grew ? "the file grew while the backup was read: it is still being written"
+                                       : "the file became shorter while the backup was read",
+                                  member.path,
+                                  {}});
+    }
 }
 
 Result<void> read_out(ByteStream& stream, Effort& effort) {
@@ -111,11 +130,24 @@ Examination unrecognised_folder(const std::string& path, std::size_t files) {
 }
 
 Examination part_of_directory(Format format) {
+    const char* part = format == Format::dump_toc       ? "the table of contents"
+                       : format == Format::aof_manifest ? "the manifest"
+                                                        : "one tar";
     Examination examination;
     examination.findings.add(
-        doubt("part", fmt::format("this is only {} of a backup in a directory: name the directory",
-                                  format == Format::dump_toc ? "the table of contents" : "the manifest")));
+        doubt("part", fmt::format("this is only {} of a backup in a directory: name the directory", part)));
     return examination;
+}
+
+Result<Examination> lone_tar(ByteStream& stream, Bytes front) {
+    TarReader reader(stream);
+    const std::optional<TarMember> first = TRY(reader.next());
+    if (!first) return unrecognised(front);
+    const std::string_view name = std::string_view(first->name).substr(first->name.starts_with("./") ? 2 : 0);
+    // base.tar, a tablespace's, pg_wal.tar (basebackup.c).
+    const bool is_part =
+        name == "backup_label" || name.starts_with("PG_") || parse_wal_file_name(name).kind != WalFileKind::foreign;
+    return is_part ? part_of_directory(Format::tar) : unrecognised(front);
 }
 
 Examination plain_dump() {

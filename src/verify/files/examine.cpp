@@ -80,13 +80,13 @@ public:
 
     Result<ExaminedPath> path(const std::string& path) {
         std::error_code failed;
-        const std::string root = fs::canonical(path, failed);
+        const std::string root = root_ = fs::canonical(path, failed);
         if (failed) {
             const Fault fault = failed == std::errc::permission_denied ? Fault::not_allowed : Fault::not_found;
             return Error{fault, fmt::format("{}: {}", path, failed.message())};
         }
         if (fs::is_directory(root, failed)) {
-            TRY(directory(path, root, 0));
+            TRY(directory(path, 0));
             if (found_.backups.empty())
                 TRY(keep({Shape::unknown, false, unrecognised_folder(path, found_.passed_over.size())}, path));
         } else {
@@ -125,7 +125,7 @@ private:
     }
 
     Result<void> file(const std::string& path, Alone alone) {
-        const std::unique_ptr<FileSource> source = TRY(FileSource::open(path));
+        const std::unique_ptr<FileSource> source = TRY(FileSource::open(path, effort_));
         SourceStream beginning(*source);
         const std::vector<std::byte> front = TRY(front_of(beginning));
         SourceStream again(*source);
@@ -174,16 +174,16 @@ private:
             case Format::plain_dump: return ExaminedBackup{Shape::plain_dump, false, plain_dump()};
             case Format::dump_toc:
             case Format::aof_manifest: return ExaminedBackup{Shape::unknown, false, part_of_directory(format)};
-            case Format::tar:
+            case Format::tar: return ExaminedBackup{Shape::unknown, false, TRY(lone_tar(stream, front))};
             case Format::wal_segment:
             case Format::unknown: return ExaminedBackup{Shape::unknown, false, unrecognised(front)};
         }
         return ExaminedBackup{Shape::unknown, false, unrecognised(front)};
     }
 
-    Result<void> directory(const std::string& path, const std::string& root, std::size_t depth) {
+    Result<void> directory(const std::string& path, std::size_t depth) {
         if (effort_.stop) return Error{Fault::unavailable, "stopped"};
-        const Folder folder = TRY(read_folder(path, root, options_.limits.objects_max));
+        const Folder folder = TRY(look_into(path));
         for (const std::string& name : folder.left_out) found_.passed_over.push_back(path + "/" + name);
         std::vector<Format> formats;
         for (const Member& file : folder.files) formats.push_back(TRY(recognise(file, options_.limits)).format);
@@ -203,21 +203,23 @@ private:
         }
         if (!log.empty()) {
             begin(path, bytes_of(log));
-            TRY(keep(log_of(log), path));
+            ExaminedBackup backup = log_of(log);
+            find_changes(backup.examination, log, TRY(look_into(path)).files);
+            TRY(keep(std::move(backup), path));
         }
         for (const std::string& name : folder.folders) {
             if (depth == folders_deep_max)
                 found_.passed_over.push_back(path + "/" + name);
             else
-                TRY(directory(path + "/" + name, root, depth + 1));
+                TRY(directory(path + "/" + name, depth + 1));
         }
         return {};
     }
 
     Result<void> dump_directory(const Folder& folder) {
         begin(folder.path, bytes_of(folder.files));
-        return keep({Shape::directory_dump, false, TRY(verify_directory_dump(folder.files, effort_, options_.limits))},
-                    folder.path);
+        return keep_folder(
+            {Shape::directory_dump, false, TRY(verify_directory_dump(folder.files, effort_, options_.limits))}, folder);
     }
 
     // Whether it was one. No file of a base backup says by its content that it is of one: names do.
@@ -229,8 +231,11 @@ private:
         const std::vector<Member> members = TRY(members_below(folder.path, options_.limits.objects_max, effort_));
         if (!is_base_backup(members)) return false;
         begin(folder.path, bytes_of(members));
-        TRY(keep({Shape::base_backup, false, examine_base_backup(members, options_.limits, effort_).examination},
-                 folder.path));
+        ExaminedBackup backup{Shape::base_backup, false,
+                              examine_base_backup(members, options_.limits, effort_).examination};
+        find_changes(backup.examination, members,
+                     TRY(members_below(folder.path, options_.limits.objects_max, effort_)));
+        TRY(keep(std::move(backup), folder.path));
         return true;
     }
 
@@ -240,8 +245,17 @@ private:
 
     Result<void> aof_directory(const Folder& folder) {
         begin(folder.path, bytes_of(folder.files));
-        return keep({Shape::aof_directory, false, TRY(examine_aof_directory(folder.files, redis_, effort_))},
-                    folder.path);
+        return keep_folder({Shape::aof_directory, false, TRY(examine_aof_directory(folder.files, redis_, effort_))},
+                           folder);
+    }
+
+    Result<Folder> look_into(const std::string& path) const {
+        return read_folder(path, root_, options_.limits.objects_max, effort_);
+    }
+
+    Result<void> keep_folder(ExaminedBackup backup, const Folder& folder) {
+        find_changes(backup.examination, folder.files, TRY(look_into(folder.path)).files);
+        return keep(std::move(backup), folder.path);
     }
 
     static std::uint64_t bytes_of(const std::vector<Member>& files) {
@@ -253,6 +267,7 @@ private:
     const ExamineOptions& options_;
     Effort& effort_;
     const RdbOptions redis_;
+    std::string root_;  // of the path that was named, without links
     ExaminedPath found_;
 };
 

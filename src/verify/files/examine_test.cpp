@@ -199,6 +199,22 @@ TEST_F(Place, FileThatGrowsWhileItIsReadIsDoubt) {
     EXPECT_THAT(codes(found.backups.at(0).examination), ElementsAre("growing"));
 }
 
+// The figure behind the progress bar: of what lies on the disk, however much more it is unpacked.
+TEST_F(Place, WhatIsReadIsCountedOnce) {
+    const std::string plain = snapshot();
+    for (const std::string& bytes : {plain, gzipped(plain)}) {
+        Effort effort;
+        std::uint64_t before = 0;
+        const std::string path = write("a", bytes);
+        const auto begun = [&](const std::string&, std::uint64_t all) {
+            EXPECT_EQ(all, bytes.size());
+            before = effort.bytes_read;
+        };
+        ASSERT_TRUE(examine_path(path, {.now = now(), .on_begin = begun}, effort));
+        EXPECT_EQ(effort.bytes_read - before, bytes.size());
+    }
+}
+
 TEST_F(Place, FileOlderThanItsContentIsRemarked) {
     const std::string path = write("a", snapshot());
     fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(24 * 365 * 20));
@@ -254,6 +270,20 @@ TEST(Server, LeavesABaseBackupAndAnArchiveThatAreToldApart) {
     const ExaminedPath alone = examine_path(directory.path() + "/archive/" + segment, options, effort).value();
     ASSERT_EQ(alone.backups.size(), 1u);
     EXPECT_EQ(alone.backups[0].shape, Shape::wal_archive);
+
+    const std::string tars = directory.path() + "/tars";
+    directory.run({std::string(scratch_bin_directory) + "/pg_basebackup", "-D", tars, "-Ft", "-z", "-d",
+                   server->conninfo(), "-c", "fast", "--no-sync"});
+    EXPECT_EQ(examine_path(tars, options, effort)->backups.at(0).shape, Shape::base_backup);
+    for (const char* name : {"/base.tar.gz", "/pg_wal.tar.gz"})
+        EXPECT_THAT(codes(examine_path(tars + name, options, effort)->backups.at(0).examination), ElementsAre("part"))
+            << name;
+
+    const ExamineOptions growing{.now = now(), .on_begin = [&](const std::string& path, std::uint64_t) {
+                                     std::ofstream(path + "/" + segment, std::ios::app) << "more";
+                                 }};
+    const ExaminedPath grown = examine_path(directory.path() + "/archive", growing, effort).value();
+    EXPECT_THAT(codes(grown.backups.at(0).examination), testing::Contains("growing"));
 }
 
 }  // namespace

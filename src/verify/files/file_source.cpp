@@ -21,14 +21,14 @@ Error system_error(const std::string& path, int error) {
 
 }  // namespace
 
-Result<std::unique_ptr<FileSource>> FileSource::open(const std::string& path) {
+Result<std::unique_ptr<FileSource>> FileSource::open(const std::string& path, Effort& effort) {
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!file.is_open()) return system_error(path, errno);
     struct stat status {};
     if (fstat(file.get(), &status) != 0) return system_error(path, errno);
     if (!S_ISREG(status.st_mode)) return Error{Fault::refused, path + ": is neither a file nor a directory"};
     posix_fadvise(file.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-    return std::unique_ptr<FileSource>(new FileSource(path, std::move(file), status));
+    return std::unique_ptr<FileSource>(new FileSource(path, std::move(file), status, effort));
 }
 
 Result<std::size_t> FileSource::read(std::uint64_t offset, std::span<std::byte> into) const {
@@ -41,6 +41,7 @@ Result<std::size_t> FileSource::read(std::uint64_t offset, std::span<std::byte> 
         if (got < 0) return system_error(path_, errno);
         done += static_cast<std::size_t>(got);
     }
+    effort_.bytes_read += done;
     return done;
 }
 
@@ -50,8 +51,8 @@ Result<struct stat> FileSource::now() const {
     return status;
 }
 
-Result<std::unique_ptr<ByteStream>> FileStream::open(const std::string& path) {
-    std::unique_ptr<FileSource> file = TRY(FileSource::open(path));
+Result<std::unique_ptr<ByteStream>> FileStream::open(const std::string& path, Effort& effort) {
+    std::unique_ptr<FileSource> file = TRY(FileSource::open(path, effort));
     return std::unique_ptr<ByteStream>(new FileStream(std::move(file)));
 }
 
@@ -69,6 +70,7 @@ Result<std::size_t> DescriptorStream::read(std::span<std::byte> into) {
         if (got < 0) return system_error(name_, errno);
         done += static_cast<std::size_t>(got);
     }
+    effort_.bytes_read += done;
     return done;
 }
 

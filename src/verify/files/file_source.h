@@ -1,4 +1,7 @@
-// Files and pipes as bytes to verify. Opened to read, and never written.
+// Files and pipes as bytes to verify: the one place where they are opened. Opened to read, and never written.
+//
+// What is read of them is counted in the effort they are given, which outlives them: of the medium, however often it is
+// unpacked behind it.
 #pragma once
 
 #include <sys/stat.h>
@@ -17,7 +20,7 @@ class FileSource final : public ByteSource {
 public:
     // not_found; not_allowed without the right to read; refused for what is no regular file. Does not wait for the
     // writer of a pipe.
-    static Result<std::unique_ptr<FileSource>> open(const std::string& path);
+    static Result<std::unique_ptr<FileSource>> open(const std::string& path, Effort& effort);
 
     const std::string& name() const override { return path_; }
     std::uint64_t size() const override { return static_cast<std::uint64_t>(opened_as_.st_size); }
@@ -28,18 +31,19 @@ public:
     Result<struct stat> now() const;
 
 private:
-    FileSource(std::string path, Descriptor file, const struct stat& opened_as)
-        : path_(std::move(path)), file_(std::move(file)), opened_as_(opened_as) {}
+    FileSource(std::string path, Descriptor file, const struct stat& opened_as, Effort& effort)
+        : path_(std::move(path)), file_(std::move(file)), opened_as_(opened_as), effort_(effort) {}
 
     std::string path_;
     Descriptor file_;
     struct stat opened_as_;
+    Effort& effort_;
 };
 
 // A file from its front, with the file.
 class FileStream final : public ByteStream {
 public:
-    static Result<std::unique_ptr<ByteStream>> open(const std::string& path);
+    static Result<std::unique_ptr<ByteStream>> open(const std::string& path, Effort& effort);
     Result<std::size_t> read(std::span<std::byte> into) override { return stream_.read(into); }
 
 private:
@@ -53,14 +57,14 @@ private:
 // when nothing comes.
 class DescriptorStream final : public ByteStream {
 public:
-    DescriptorStream(int descriptor, std::string name, const Effort& effort)
+    DescriptorStream(int descriptor, std::string name, Effort& effort)
         : descriptor_(descriptor), name_(std::move(name)), effort_(effort) {}
     Result<std::size_t> read(std::span<std::byte> into) override;
 
 private:
     int descriptor_;
     std::string name_;
-    const Effort& effort_;
+    Effort& effort_;
 };
 
 // Bytes that were already taken from the front of a stream, and then the stream, which outlives it.

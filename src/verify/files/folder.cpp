@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "verify/files/file_source.h"
+#include "verify/files/member_files.h"
 
 namespace kedge::verify {
 namespace {
@@ -25,13 +25,9 @@ bool is_below(const std::string& path, const std::string& root) {
     return !failed && true_path.starts_with(root == "/" ? root : root + "/");
 }
 
-Member member_at(const std::string& path, std::string name, std::uint64_t bytes) {
-    return {std::move(name), bytes, [path] { return FileStream::open(path); }};
-}
-
 }  // namespace
 
-Result<Folder> read_folder(const std::string& path, const std::string& root, std::size_t entries_max) {
+Result<Folder> read_folder(const std::string& path, const std::string& root, std::size_t entries_max, Effort& effort) {
     Folder folder{.path = path, .files = {}, .folders = {}, .left_out = {}};
     std::error_code failed;
     fs::directory_iterator entry(path, failed);
@@ -52,7 +48,7 @@ Result<Folder> read_folder(const std::string& path, const std::string& root, std
         } else if (fs::is_regular_file(status)) {
             std::error_code gone;  // it may go between the two looks: then it is empty, and opening says more
             const std::uintmax_t bytes = entry->file_size(gone);
-            folder.files.push_back(member_at(whole, name, gone ? 0 : bytes));
+            folder.files.push_back(file_member(whole, gone ? 0 : bytes, name, effort));
         } else {
             folder.left_out.push_back(name);
         }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "verify/effort.h"
 #include "verify/member.h"
 
 namespace kedge::verify {
@@ -18,7 +19,8 @@ struct Folder {
 };
 
 // One directory. Links are followed only where they lead to something below `root` (absolute, without links).
-// not_found, not_allowed; refused for more than `entries_max` entries.
-Result<Folder> read_folder(const std::string& path, const std::string& root, std::size_t entries_max);
+// not_found, not_allowed; refused for more than `entries_max` entries. What its files read is counted in `effort`,
+// which outlives them.
+Result<Folder> read_folder(const std::string& path, const std::string& root, std::size_t entries_max, Effort& effort);
 
 }  // namespace kedge::verify

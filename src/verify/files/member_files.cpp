@@ -1,15 +1,12 @@
 #include "verify/files/member_files.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 
-#include "os/descriptor.h"
+#include "verify/files/file_source.h"
 
 namespace kedge::verify {
 namespace {
@@ -22,30 +19,6 @@ Error failed(const std::string& path, int number) {
                                            : Fault::unavailable;
     return Error{fault, fmt::format("{}: {}", path, std::generic_category().message(number))};
 }
-
-class FileStream final : public ByteStream {
-public:
-    FileStream(Descriptor file, std::string path, Effort& effort)
-        : file_(std::move(file)), path_(std::move(path)), effort_(effort) {}
-
-    Result<std::size_t> read(std::span<std::byte> into) override {
-        std::size_t count = 0;
-        while (count < into.size()) {
-            const ssize_t got = ::read(file_.get(), into.data() + count, into.size() - count);
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0) return failed(path_, errno);
-            if (got == 0) break;
-            count += static_cast<std::size_t>(got);
-        }
-        effort_.bytes_read += count;
-        return count;
-    }
-
-private:
-    Descriptor file_;
-    std::string path_;
-    Effort& effort_;
-};
 
 class Walk {
 public:
@@ -84,11 +57,7 @@ Result<void> Walk::below(const fs::path& directory, const std::string& prefix, i
 }  // namespace
 
 Member file_member(std::string path, std::uint64_t bytes, std::string name, Effort& effort) {
-    return {std::move(name), bytes, [path = std::move(path), &effort]() -> Result<std::unique_ptr<ByteStream>> {
-                Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-                if (!file.is_open()) return failed(path, errno);
-                return std::unique_ptr<ByteStream>(std::make_unique<FileStream>(std::move(file), path, effort));
-            }};
+    return {std::move(name), bytes, [path = std::move(path), &effort] { return FileStream::open(path, effort); }};
 }
 
 Result<std::vector<Member>> members_below(const std::string& directory, std::size_t count_max, Effort& effort) {

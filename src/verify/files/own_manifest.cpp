@@ -50,6 +50,11 @@ Result<std::vector<Member>> manifested_members(const std::string& path, const Li
     return members;
 }
 
+Result<std::string> content_digest(const std::string& path, const Limits& limits, Effort& effort) {
+    const BlockManifest content{.files = TRY(digest_blocks(TRY(manifested_members(path, limits, effort)), effort))};
+    return content.digest();
+}
+
 Result<void> hold_against_own_manifest(const std::string& path, Examination& examination, const Limits& limits,
                                        Effort& effort) {
     const Result<std::string> text = read_file(beside(path, manifest_suffix), manifest_bytes_max);

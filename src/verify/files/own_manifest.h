@@ -21,6 +21,9 @@ bool has_own_manifest(const std::string& path);
 // read is counted in `effort`, which outlives them.
 Result<std::vector<Member>> manifested_members(const std::string& path, const Limits& limits, Effort& effort);
 
+// The digest of the content of the backup at `path`, as its manifest has it or would: all of it is read.
+Result<std::string> content_digest(const std::string& path, const Limits& limits, Effort& effort);
+
 // As check_manifest, on the manifest beside `path`.
 Result<void> hold_against_own_manifest(const std::string& path, Examination& examination, const Limits& limits,
                                        Effort& effort);

@@ -24,7 +24,6 @@ bool Intake::refill(std::size_t count) {
         ended_ = true;
         return false;
     }
-    effort_.bytes_read += *got;
     remember_tail(Bytes(end_, *got));
     end_ += *got;
     ended_ = *got < wanted;

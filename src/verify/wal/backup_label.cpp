@@ -6,6 +6,8 @@
 #include <charconv>
 #include <set>
 
+#include "verify/wal/wal_file_name.h"
+
 namespace kedge::verify {
 namespace {
 
@@ -25,9 +27,19 @@ Result<Lsn> position(std::string_view text) {
     return parse_lsn(text.substr(0, text.find(' ')));
 }
 
+// The name in it; empty if it says none, or none that a segment has.
+std::string segment_named(std::string_view text) {
+    constexpr std::string_view before = "(file ", after = ")";
+    const auto at = text.find(before);
+    if (at == std::string_view::npos || !text.ends_with(after)) return "";
+    const std::string_view name = text.substr(at + before.size(), text.size() - after.size() - at - before.size());
+    return parse_wal_file_name(name).kind == WalFileKind::segment ? std::string(name) : "";
+}
+
 Result<void> take_line(BackupLabel& label, std::string_view key, std::string_view value) {
     if (key == "START WAL LOCATION") {
         label.start = TRY(position(value));
+        label.start_segment = segment_named(value);
     } else if (key == "STOP WAL LOCATION") {
         label.stop = TRY(position(value));
     } else if (key == "CHECKPOINT LOCATION") {

@@ -23,6 +23,7 @@ struct RecoveryBase {
     std::uint64_t system_identifier = 0;  // 0: not known
     Lsn start;                            // where replay begins
     std::uint32_t timeline = 0;           // on which
+    std::string start_segment;            // the file that `start` is in; empty: not known
     std::optional<Lsn> consistent_at;     // where it may end at the earliest; nothing: as the log says
     std::optional<Moment> taken;          // about when it began
     std::uint64_t bytes = 0;              // to be copied back
