@@ -196,6 +196,12 @@ ReadBackup BackupReader::read_tars() {
 
 }  // namespace
 
+bool is_tar_backup(const std::vector<Member>& members) {
+    return std::ranges::any_of(members, [](const Member& member) {
+        return member.path.find('/') == std::string::npos && prefix_of_tar(member.path) == "";
+    });
+}
+
 std::optional<std::string> prefix_of_tar(std::string_view path) {
     std::string_view name = path.substr(path.rfind('/') + 1);
     const auto dot = name.find(".tar");
@@ -229,11 +235,8 @@ std::vector<Member> wal_members(const std::vector<Member>& members, const Limits
 
 ReadBackup read_backup(const std::vector<Member>& members, const Manifest* manifest, std::uint32_t segment_pages,
                        const Limits& limits, Effort& effort) {
-    const bool tars = std::ranges::any_of(members, [](const Member& member) {
-        return member.path.find('/') == std::string::npos && prefix_of_tar(member.path) == "";
-    });
     BackupReader reader(members, manifest, segment_pages, limits, effort);
-    return tars ? reader.read_tars() : reader.read_plain();
+    return is_tar_backup(members) ? reader.read_tars() : reader.read_plain();
 }
 
 }  // namespace kedge::verify

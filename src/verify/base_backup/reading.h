@@ -27,6 +27,9 @@ ReadBackup read_backup(const std::vector<Member>& members, const Manifest* manif
 // (fetched, not streamed) is not among it. What cannot be read is left out.
 std::vector<Member> wal_members(const std::vector<Member>& members, const Limits& limits);
 
+// Whether these are the tars of a backup, and not its files.
+bool is_tar_backup(const std::vector<Member>& members);
+
 // Of a tar of a base backup, where its members lie below the data directory: "" for base.tar, "pg_tblspc/16384/",
 // "pg_wal/". Nothing for a name that is none of these.
 std::optional<std::string> prefix_of_tar(std::string_view path);

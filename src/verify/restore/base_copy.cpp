@@ -10,7 +10,11 @@
 
 #include "base/check.h"
 #include "os/files.h"
+#include "verify/base_backup/reading.h"
+#include "verify/base_backup/recovery_base.h"
 #include "verify/figures.h"
+#include "verify/files/member_files.h"
+#include "verify/restore/tar_backup.h"
 #include "verify/unpack/member_stream.h"
 #include "verify/wal/wal_archive.h"
 
@@ -27,13 +31,17 @@ constexpr std::uint64_t working_bytes = std::uint64_t{512} << 20;
 // rmgrlist.h: 5 is Tablespace; tablespace.h: XLOG_TBLSPC_CREATE is 0x00.
 class NewTablespaces final : public RecordObserver {
 public:
+    // What lies before `start` is not replayed.
+    explicit NewTablespaces(Lsn start) : start_(start) {}
+
     void see(const WalRecordView& record) override {
         constexpr std::uint8_t tablespace = 5, operation = 0x70;
-        if (record.manager == tablespace && (record.info & operation) == 0) any_ = true;
+        if (record.at >= start_ && record.manager == tablespace && (record.info & operation) == 0) any_ = true;
     }
     bool any() const { return any_; }
 
 private:
+    const Lsn start_;
     std::atomic<bool> any_ = false;
 };
 
@@ -61,22 +69,41 @@ std::vector<const Member*> needed_log(const std::vector<Member>& wal) {
     return needed;
 }
 
-Result<void> write_unpacked(const Member& member, const std::string& path) {
+Result<std::vector<Member>> files_of(const std::string& path, Effort& effort) {
+    return members_below(path, Limits{}.objects_max, effort);
+}
+
+// A server asks the archive before it looks at what the backup brought: so does this.
+Result<void> copy_log(const std::vector<const Member*>& log, const std::string& to, const std::stop_token& stop) {
     const Limits limits;
-    const std::unique_ptr<MemberStream> stream = TRY(MemberStream::open(member, limits));
-    Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!file.is_open()) return Error{Fault::unavailable, path + " cannot be written"};
-    std::vector<std::byte> piece(std::size_t{1} << 20);
-    for (;;) {
-        const std::size_t got = TRY(stream->read(piece));
-        for (std::size_t done = 0; done < got;) {
-            const ssize_t count = ::write(file.get(), piece.data() + done, got - done);
-            if (count < 0 && errno == EINTR) continue;
-            if (count <= 0) return Error{Fault::unavailable, path + " cannot be written"};
-            done += static_cast<std::size_t>(count);
-        }
-        if (got < piece.size()) return {};
+    const Descriptor directory(::open(to.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory.is_open()) return Error{Fault::unavailable, to + " cannot be opened"};
+    for (const Member* member : log) {
+        const std::string name = parse_wal_file_name(member->path).stem;
+        std::error_code failed;
+        fs::remove(to + "/" + name, failed);
+        if (failed) return Error{Fault::unavailable, fmt::format("{}/{}: {}", to, name, failed.message())};
+        const auto stream = TRY(MemberStream::open(*member, limits));
+        TRY(write_file_from(*stream, directory.get(), name, stop).within(member->path));
     }
+    return {};
+}
+
+// A server takes no directory for a tablespace (since 15), only a link: to where it lies beside the copy.
+Result<void> link_tablespaces(const std::string& from, const std::string& spaces) {
+    std::error_code failed;
+    std::vector<fs::path> directories;
+    for (fs::directory_iterator entry(from, failed); !failed && entry != fs::directory_iterator();
+         entry.increment(failed))
+        if (entry->is_directory(failed)) directories.push_back(entry->path());
+    for (const fs::path& directory : directories) {
+        const fs::path space = spaces / directory.filename();
+        if (!failed) fs::rename(directory, space, failed);
+        if (!failed) fs::create_directory_symlink(space, directory, failed);
+    }
+    if (failed && failed != std::errc::no_such_file_or_directory)
+        return Error{Fault::unavailable, fmt::format("{}: {}", from, failed.message())};
+    return {};
 }
 
 // "2026-11-24 03:05:07.123456+00": what PostgreSQL reads without asking for its own zone.
@@ -109,28 +136,59 @@ std::string target_setting(const RecoveryTarget& target) {
 
 }  // namespace
 
-Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what) {
-    std::uint64_t bytes = TRY(bytes_below(what.path)) + working_bytes;
+Result<BaseLook> look_at_base(const BaseAndLog& what, const std::stop_token& stop) {
+    BaseLook look{.bytes = working_bytes};
     for (const Member* member : needed_log(what.wal))
-        bytes += std::max<std::uint64_t>(member->bytes, std::uint64_t{16} << 20);
-    return bytes;
+        look.bytes += std::max<std::uint64_t>(member->bytes, std::uint64_t{16} << 20);
+    Effort effort;
+    const std::vector<Member> members = TRY(files_of(what.path, effort));
+    if (is_tar_backup(members)) {
+        const TarSurvey survey = TRY(survey_tars(members, {}, stop));
+        look.version = survey.version;
+        look.bytes += survey.bytes;
+        return look;
+    }
+    if (exists(what.path + "/PG_VERSION")) look.version = TRY(read_file(what.path + "/PG_VERSION", 64));
+    look.bytes += TRY(bytes_below(what.path));
+    return look;
 }
 
-bool makes_tablespaces(const std::vector<Member>& wal, std::size_t threads) {
-    NewTablespaces observer;
+Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what) {
+    return TRY(look_at_base(what, {})).bytes;
+}
+
+bool makes_tablespaces(const std::vector<Member>& wal, std::size_t threads, Lsn start) {
+    NewTablespaces observer(start);
     Effort effort{.threads = threads};
     examine_wal(wal, Limits{}, effort, {.may_end_open = true, .observer = &observer});
     return observer.any();
 }
 
+Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, std::size_t threads) {
+    const Limits limits;
+    Effort effort;
+    const std::vector<Member> members = TRY(files_of(what.path, effort));
+    const Lsn start = sketch_base_backup(what.path, members, limits).base.start;
+    return makes_tablespaces(TRY(files_of(data + "/pg_wal", effort)), threads, start);
+}
+
 Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, const std::optional<Login>& owner,
-                              const std::stop_token& stop, const std::function<void(const std::string&)>& on_step) {
+                              const std::stop_token& stop, const std::function<void(const std::string&)>& on_step,
+                              std::uint64_t bytes_max) {
     const auto step = [&](const std::string& says) {
         if (on_step) on_step(says);
     };
     step("copying the backup");
-    // What links lead to is copied, so that nothing in the copy leads out of it.
-    TRY(run_or_fail({"cp", "-RL", "--reflink=auto", "--", fs::absolute(what.path), data}, within(copy_limit, stop)));
+    Effort effort;
+    const std::vector<Member> members = TRY(files_of(what.path, effort));
+    if (is_tar_backup(members)) {
+        TRY(make_directories(data));
+        TRY(unpack_tars(members, data, bytes_max, {}, stop));
+    } else {
+        // What links lead to is copied, so that nothing in the copy leads out of it.
+        TRY(run_or_fail({"cp", "-RL", "--reflink=auto", "--", fs::absolute(what.path), data},
+                        within(copy_limit, stop)));
+    }
     for (const char* name : {"tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid",
                              "postgresql.auto.conf", "backup_manifest"}) {
         std::error_code failed;
@@ -141,11 +199,14 @@ Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, c
     TRY(write_file_atomically(data + "/postgresql.auto.conf", "", 0600, Durability::after_process_death));
     const std::vector<const Member*> log = needed_log(what.wal);
     if (!log.empty()) step(fmt::format("copying {}", counted(log.size(), "file of the log", "files of the log")));
-    for (const Member* member : log)
-        TRY(write_unpacked(*member, data + "/pg_wal/" + parse_wal_file_name(member->path).stem).within(member->path));
-    TRY(run_or_fail({"chmod", "-R", "u=rwX,go=", "--", data}, within(copy_limit, stop)));
+    TRY(make_directories(data + "/pg_wal"));
+    TRY(copy_log(log, data + "/pg_wal", stop));
+    const std::string spaces = data + "-tablespaces";
+    TRY(make_directories(spaces));
+    TRY(link_tablespaces(data + "/pg_tblspc", spaces));
+    TRY(run_or_fail({"chmod", "-R", "u=rwX,go=", "--", data, spaces}, within(copy_limit, stop)));
     if (owner)
-        TRY(run_or_fail({"chown", "-R", fmt::format("{}:{}", owner->uid, owner->gid), "--", data},
+        TRY(run_or_fail({"chown", "-R", fmt::format("{}:{}", owner->uid, owner->gid), "--", data, spaces},
                         within(copy_limit, stop)));
     return {};
 }

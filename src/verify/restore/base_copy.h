@@ -16,22 +16,31 @@
 namespace kedge::verify {
 
 struct BaseAndLog {
-    std::string path;         // a plain backup: the data directory
+    std::string path;         // the data directory of a plain backup, or the directory of the tars
     std::vector<Member> wal;  // of the archive, by the names of its files; packed or not. Beside what the backup brings
 };
 
-// On disk, with what the server itself writes while it recovers.
+// What has to be known before anything is copied.
+struct BaseLook {
+    std::string version;      // what its PG_VERSION says; empty: there is none
+    std::uint64_t bytes = 0;  // of the copy on disk, with what the server itself writes while it recovers
+};
+// Of tars all is read for that (tar_backup.h): corrupt if one is broken.
+Result<BaseLook> look_at_base(const BaseAndLog& what, const std::stop_token& stop);
 Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what);
 
-// Whether the log makes tablespaces. A replayed CREATE TABLESPACE makes its directory where the original has it,
-// perhaps in production's own: a server on this machine must not be given such log.
-bool makes_tablespaces(const std::vector<Member>& wal, std::size_t threads);
+// Whether the log makes tablespaces, from `start` on. A replayed CREATE TABLESPACE makes its directory where the
+// original has it, perhaps in production's own: a server on this machine must not be given such log.
+bool makes_tablespaces(const std::vector<Member>& wal, std::size_t threads, Lsn start = {});
+// The same of all log that a copy holds, what the backup itself brought included, and that would be replayed.
+Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, std::size_t threads);
 
 // Into `data`, which does not exist yet, readable by `owner` alone. Settings, signals and links of the original are
-// left out: tablespaces become directories of the copy. All of the log lies in its pg_wal, and it is marked for
-// recovery.
+// left out: tablespaces lie in `data`-tablespaces. All of the log lies in its pg_wal, and it is marked for recovery.
+// What needs more than `bytes_max` is not written: conflict.
 Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, const std::optional<Login>& owner,
-                              const std::stop_token& stop, const std::function<void(const std::string&)>& on_step);
+                              const std::stop_token& stop, const std::function<void(const std::string&)>& on_step,
+                              std::uint64_t bytes_max = UINT64_MAX);
 
 // Lines of postgresql.conf. `target.timeline` must be set, but for `consistent`.
 std::string recovery_settings(const RecoveryTarget& target);

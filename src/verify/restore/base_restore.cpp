@@ -26,11 +26,21 @@ public:
         : what_(what), examination_(examination), options_(options) {}
 
     Result<void> run() {
-        const std::optional<int> major = TRY(version());
-        if (!major || !log_is_harmless()) return {};
+        step("looking through the backup");
+        const Result<BaseLook> look = look_at_base(what_.from, options_.stop);
+        if (!look) return tell_broken(look.error());
+        const std::optional<int> major = known_major(look->version);
+        if (!major) return {};
         const std::optional<Login> owner = TRY(postgres_owner());
-        const Workplace workplace = TRY(Workplace::open(options_.place, TRY(bytes_of_copy(what_.from)), owner));
-        TRY(copy_base_backup(what_.from, workplace.path() + "/data", owner, options_.stop, options_.on_step));
+        const Workplace workplace = TRY(Workplace::open(options_.place, look->bytes, owner));
+        const std::string data = workplace.path() + "/data";
+        const Result<void> copied =
+            copy_base_backup(what_.from, data, owner, options_.stop, options_.on_step, look->bytes);
+        if (!copied) return tell_broken(copied.error());
+        if (TRY(copy_makes_tablespaces(what_.from, data, options_.threads))) {
+            unproved("its log makes a tablespace, which a server on this machine would make where the original is");
+            return {};
+        }
         step("recovering to " + to_string(what_.to));
         const Result<OwnPostgres> postgres = OwnPostgres::start_on_copy(
             workplace.path(),
@@ -46,25 +56,22 @@ private:
     }
     void unproved(const std::string& why) { examination_.unproved.push_back("that a server takes it: " + why); }
 
-    Result<std::optional<int>> version() {
-        if (!exists(what_.from.path + "/PG_VERSION")) {
-            unproved("only a backup in plain form is restored, and this one is packed in tars");
-            return std::optional<int>();
-        }
-        const std::optional<int> major = major_of(TRY(read_file(what_.from.path + "/PG_VERSION", 64)));
+    std::optional<int> known_major(const std::string& version) {
+        const std::optional<int> major = major_of(version);
         if (!major)
             unproved("its PG_VERSION names no version");
         else if (!has_postgres(*major))
             unproved(fmt::format("PostgreSQL {} is not on this machine", *major));
         else
             return major;
-        return std::optional<int>();
+        return std::nullopt;
     }
 
-    bool log_is_harmless() {
-        if (!makes_tablespaces(what_.from.wal, options_.threads)) return true;
-        unproved("its log makes a tablespace, which a server on this machine would make where the original is");
-        return false;
+    Result<void> tell_broken(const Error& error) {
+        if (error.fault != Fault::corrupt) return error;
+        examination_.findings.add(
+            {Weight::damage, "restore-refused", "it cannot be unpacked: " + error.message, {}, {}});
+        return {};
     }
 
     Result<void> tell_refusal(const Error& error) {

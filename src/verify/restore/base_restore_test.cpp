@@ -2,6 +2,7 @@
 #include "verify/restore/base_restore.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +22,7 @@ using testing::IsEmpty;
 // A base backup with the log that it needs, then three rows a moment apart, all of it archived.
 struct Backups {
     Backups() {
-        auto server = ScratchServer::initialize(directory, "server");
+        server = ScratchServer::initialize(directory, "server");
         directory.run({"mkdir", wal});
         server->configure("archive_mode = on");
         server->configure(fmt::format("archive_command = 'cp %p {}/%f'", wal));
@@ -36,10 +37,13 @@ struct Backups {
             *after = Moment(std::chrono::microseconds(
                 std::stoll(server->sql("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"))));
         }
+        archive();
+        server->stop();
+    }
+    void archive() const {
         const std::string last = server->sql("SELECT pg_walfile_name(pg_switch_wal())");
         check(server->await(fmt::format("SELECT last_archived_wal >= '{}' FROM pg_stat_archiver", last), "t"),
               "the log is archived");
-        server->stop();
     }
 
     Examination restored(const BaseRestore& what) const {
@@ -52,6 +56,7 @@ struct Backups {
     std::vector<Member> log() const { return members_below(wal, 1000, effort).value(); }
 
     ScratchDirectory directory;
+    std::unique_ptr<ScratchServer> server;  // stopped
     const std::string wal = directory.path() + "/wal", base = directory.path() + "/base",
                       packed = directory.path() + "/packed", place = directory.path() + "-place";
     mutable Effort effort;
@@ -110,15 +115,91 @@ TEST(BaseRestore, LogThatDoesNotReachTheMomentIsDamage) {
     EXPECT_EQ(with.rung(), Rung::restored) << "the archive has what the backup lacks\n" << told(with);
 }
 
+TEST(BaseRestore, ServerTakesTarsOfEveryPacking) {
+    const Backups backups;
+    const Examination moment =
+        backups.restored({.from = {backups.packed, backups.log()}, .to = on_first(backups.second)});
+    EXPECT_EQ(moment.rung(), Rung::restored) << told(moment);
+    EXPECT_EQ(rows(moment, "postgres.public.orders"), 1002u);
+
+    const auto taken = [&](const std::string& name, const Arguments& how) {
+        const std::string path = backups.directory.path() + "/" + name;
+        Arguments all{std::string(scratch_bin_directory) + "/pg_basebackup",
+                      "-D",
+                      path,
+                      "-Ft",
+                      "-d",
+                      backups.server->conninfo(),
+                      "-c",
+                      "fast",
+                      "--no-sync"};
+        all.insert(all.end(), how.begin(), how.end());
+        backups.directory.run(all);
+        return path;
+    };
+    backups.server->start();
+    for (const Arguments& how : {Arguments{"-X", "stream"},
+                                 {"-X", "stream", "-z"},
+                                 {"-X", "fetch", "-z"},
+                                 {"-X", "stream", "--compress=server-zstd"},
+                                 {"-X", "stream", "--compress=lz4"}}) {
+        const Examination restored =
+            backups.restored({.from = {taken(fmt::format("{}", fmt::join(how, "")), how), {}}});
+        EXPECT_EQ(restored.rung(), Rung::restored) << fmt::format("{}\n", fmt::join(how, " ")) << told(restored);
+        EXPECT_EQ(rows(restored, "postgres.public.orders"), 1003u);
+        EXPECT_EQ(get_string(restored.facts, "amcheck"), "clean");
+    }
+    const std::string space = backups.directory.path() + "/space";
+    backups.directory.run({"mkdir", space});
+    backups.server->sql(fmt::format("CREATE TABLESPACE fast LOCATION '{}'", space));
+    backups.server->sql("CREATE TABLE far TABLESPACE fast AS SELECT generate_series(1, 500) AS id");
+    backups.server->sql("CHECKPOINT");
+    const std::string plain = backups.directory.path() + "/plain";
+    backups.directory.run({std::string(scratch_bin_directory) + "/pg_basebackup", "-D", plain, "-d",
+                           backups.server->conninfo(), "-c", "fast", "--no-sync", "-T",
+                           space + "=" + plain + "-space"});
+    for (const std::string& path : {taken("spaced", {"-X", "stream", "-z"}), plain}) {
+        const Examination spaced = backups.restored({.from = {path, {}}});
+        EXPECT_EQ(spaced.rung(), Rung::restored) << told(spaced);
+        EXPECT_EQ(rows(spaced, "postgres.public.far"), 500u);
+    }
+    backups.server->stop();
+}
+
+TEST(BaseRestore, BrokenTarIsDamage) {
+    const Backups backups;
+    const std::string tar = backups.packed + "/base.tar";
+    fs::resize_file(tar, fs::file_size(tar) / 2);
+    const Examination cut = backups.restored({.from = {backups.packed, {}}});
+    EXPECT_THAT(told(cut), HasSubstr("restore-refused: it cannot be unpacked: base.tar: "));
+    EXPECT_EQ(cut.rung(), Rung::none);
+}
+
+TEST(BaseRestore, LogThatMakesATablespaceIsGivenToNoServer) {
+    const Backups backups;
+    const std::string space = backups.directory.path() + "/space";
+    backups.directory.run({"mkdir", space});
+    backups.server->start();
+    backups.server->sql(fmt::format("CREATE TABLESPACE fast LOCATION '{}'", space));
+    backups.server->sql("DROP TABLESPACE fast");
+    backups.archive();
+    backups.server->stop();
+    const Examination restored =
+        backups.restored({.from = {backups.packed, backups.log()}, .to = on_first(backups.third)});
+    EXPECT_THAT(told(restored), HasSubstr("its log makes a tablespace"));
+    EXPECT_TRUE(fs::is_empty(space));
+}
+
 TEST(BaseRestore, SaysWhatItDoesNotRestore) {
     const Backups backups;
-    const Examination packed = backups.restored({.from = {backups.packed, {}}});
-    EXPECT_THAT(packed.findings.kept(), IsEmpty());
-    EXPECT_THAT(told(packed), HasSubstr("only a backup in plain form"));
-
     ASSERT_TRUE(write_file_atomically(backups.base + "/PG_VERSION", "99\n"));
     EXPECT_THAT(told(backups.restored({.from = {backups.base, {}}})),
                 HasSubstr("PostgreSQL 99 is not on this machine"));
+    const fs::path nothing = backups.directory.path() + "/nothing";
+    fs::create_directories(nothing);
+    const Examination none = backups.restored({.from = {nothing, {}}});
+    EXPECT_THAT(none.findings.kept(), IsEmpty());
+    EXPECT_THAT(told(none), HasSubstr("names no version"));
 }
 
 }  // namespace
