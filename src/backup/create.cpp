@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "backup/prune.h"
 #include "backup/servers.h"
 #include "backup/shelf.h"
 #include "os/clock.h"
@@ -107,7 +108,8 @@ private:
         step("taking it of " + from);
         const auto call = [&](Arguments arguments) -> Result<void> {
             arguments.insert(arguments.end(), {"-w", "-d", server.connection});
-            TRY(kedge::run_or_fail(arguments, until(), {.environment = server.environment}));
+            // pg_basebackup forks, and what it forked would keep the server in backup mode, and a slot, without us.
+            TRY(kedge::run_or_fail(arguments, until(), {.environment = server.environment, .guard_group = true}));
             return {};
         };
         if (policy_.kind == BackupKind::base_backup) {
@@ -171,7 +173,8 @@ private:
         const Shelf there = TRY(look_at_shelf(estate_, source, options_.now));
         std::vector<CreatedBackup> copied;
         for (const StoredBackup& backup : there.backups)
-            if (backup.unusable.empty() && !exists(directory_ + "/" + backup.name)) {
+            if (backup.unusable.empty() && !exists(directory_ + "/" + backup.name) &&
+                !is_past_copying(estate_, policy_, there, backup, options_.now)) {
                 step("copying " + backup.name);
                 copied.push_back(TRY(copy(backup)));
             }
@@ -184,7 +187,7 @@ private:
         const Unfinished unfinished(fmt::format("{}/{}{}", directory_, unfinished_prefix, backup.name));
         TRY(copy_tree(backup.path, unfinished.path()));
         for (const std::string_view suffix :
-             {verify::globals_suffix, verify::manifest_suffix, verify::manifest_digest_suffix}) {
+             {verify::manifest_suffix, verify::manifest_digest_suffix, verify::globals_suffix}) {
             const std::string companion = backup.path + std::string(suffix);
             if (exists(companion)) TRY(copy_file(companion, made.path + std::string(suffix), 0600));
         }

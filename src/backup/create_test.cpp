@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "backup/prune.h"
 #include "backup/scratch_estate.h"
 #include "verify/files/examine.h"
 
@@ -114,47 +113,6 @@ TEST(CreateBackup, CopiesWhatIsNotCopiedYet) {
     const Judgement differs = world.judged("away").value();
     EXPECT_EQ(differs.answer("copied")->holds, Truth::no);
     EXPECT_THAT(differs.answer("copied")->says, HasSubstr("not the same by content"));
-}
-
-// On a shelf of the test's own: only what they say of themselves counts.
-TEST(Pruning, KeepsTheNewestTheYoungAndTheLastThatIsProved) {
-    BackupPolicy policy{.name = "nightly", .keep_at_least = 2, .keep_for = std::chrono::hours(24 * 7)};
-    const Moment now = Moment(std::chrono::hours(24 * 100));
-    Shelf shelf;
-    for (const int days : {1, 2, 3, 9, 10, 11, 12})
-        shelf.backups.push_back({.name = std::to_string(days),
-                                 .taken = now - std::chrono::hours(24 * days),
-                                 .fingerprint = "f" + std::to_string(days)});
-    shelf.backups.push_back({.name = "?", .unusable = "it is no dump"});
-    const auto going = [&](const Verdicts& verdicts) {
-        std::string names;
-        for (const Pruning::Row& row : plan_pruning(policy, shelf, verdicts, now).rows)
-            if (row.goes) names += row.backup->name + " ";
-        return names;
-    };
-    const auto proved = [](const std::string& name, const std::string& fingerprint, Truth holds = Truth::yes) {
-        return Judgement{
-            .name = name,
-            .fingerprint = fingerprint,
-            .answers = {{.question = "intact", .holds = Truth::yes}, {.question = "proved", .holds = holds}}};
-    };
-    EXPECT_EQ(going({}), "") << "none is proved: none goes";
-    EXPECT_EQ(going({{proved("2", "f2")}}), "9 10 11 12 ");
-    EXPECT_EQ(going({{proved("10", "f10")}}), "11 12 ") << "the last one that is proved stays, and what is newer";
-    EXPECT_EQ(going({{proved("2", "changed since")}}), "");
-    EXPECT_EQ(going({{proved("2", "f2", Truth::unknown)}}), "");
-    policy.keep_at_least = 5;
-    EXPECT_EQ(going({{proved("2", "f2")}}), "11 12 ");
-    policy.keep_at_least = 0;
-    EXPECT_EQ(going({{proved("2", "f2")}}), "") << "without `keep` nothing is removed";
-}
-
-TEST(Pruning, RemovesABackupWithWhatBelongsToIt) {
-    const World world;
-    world.create("nightly");
-    const Shelf shelf = look_at_shelf(world.estate, world.policy("nightly"), SystemClock{}.now()).value();
-    ASSERT_TRUE(remove_backup(*shelf.newest()));
-    EXPECT_THAT(names_in(world.store + "/dumps"), IsEmpty());
 }
 
 }  // namespace

@@ -105,6 +105,36 @@ Answer tables(const BackupPolicy& policy, const std::map<std::string, std::uint6
     return answer;
 }
 
+// A table that held rows in the backup before and holds none now. What it held then stands in that one's evidence.
+Answer emptiness(const std::map<std::string, std::uint64_t>& rows, const Judgement* before) {
+    constexpr std::size_t remembered_max = 10'000;
+    Answer answer{.question = "filled", .holds = Truth::yes};
+    Json counts = Json::object();
+    for (const auto& [table, count] : rows)
+        if (count > 0 && counts.size() < remembered_max) counts[table] = count;
+    answer.says = verify::counted(counts.size(), "table holds", "tables hold") + " rows";
+    answer.evidence["rows"] = std::move(counts);
+    const Answer* then = before != nullptr ? before->answer(answer.question) : nullptr;
+    if (then == nullptr) {
+        answer.says += "; no backup was judged before it";
+        return answer;
+    }
+    std::string emptied;
+    for (const auto& [table, count] : get(then->evidence, "rows").items()) {
+        const auto now = rows.find(table);
+        if (now != rows.end() && now->second > 0) continue;
+        emptied += fmt::format("{}{} {}, it had {}", emptied.empty() ? "" : "; ", table,
+                               now == rows.end() ? "is not in it" : "is empty",
+                               verify::counted(count.get<std::uint64_t>(), "row"));
+    }
+    if (!emptied.empty()) {
+        answer.holds = Truth::no;
+        answer.says = emptied;
+    }
+    answer.says += " in " + before->name;
+    return answer;
+}
+
 Answer keys(const verify::Examination& examination, std::int64_t at_least) {
     std::uint64_t all = 0;
     for (const verify::Content& content : examination.contents)
@@ -192,7 +222,7 @@ private:
         judgement.digest = before.digest;
         judgement.rung = before.rung;
         judgement.read_at = before.read_at;
-        for (const char* question : {"intact", "proved", "tables", "keys"})
+        for (const char* question : {"intact", "proved", "tables", "filled", "keys"})
             if (const Answer* answer = before.answer(question)) judgement.answers.push_back(*answer);
     }
 
@@ -210,10 +240,23 @@ private:
         judgement.read_at = options_.now;
         judgement.answers.push_back(intactness(examination));
         judgement.answers.push_back(proof(examination, policy_.prove));
-        if (!policy_.tables.empty())
-            judgement.answers.push_back(tables(policy_, rows_of(examination, policy_, estate_)));
+        const std::map<std::string, std::uint64_t> rows = rows_of(examination, policy_, estate_);
+        if (!policy_.tables.empty()) judgement.answers.push_back(tables(policy_, rows));
+        const Judgement* before = judged_before(backup);
+        // The tables of a base backup are known only once a server took it.
+        const bool known = policy_.kind == BackupKind::dump || examination.facts.contains("restored_rows");
+        if (known && (!rows.empty() || before != nullptr)) judgement.answers.push_back(emptiness(rows, before));
         if (policy_.kind == BackupKind::snapshot) judgement.answers.push_back(keys(examination, policy_.keys_at_least));
         return {};
+    }
+
+    // The newest judgement of another backup, and not of a younger one.
+    const Judgement* judged_before(const StoredBackup& backup) const {
+        for (const Judgement& judgement : known_.judgements)
+            if (judgement.name != backup.name && judgement.taken && backup.taken && *judgement.taken <= *backup.taken &&
+                judgement.answer("filled") != nullptr)
+                return &judgement;
+        return nullptr;
     }
 
     Result<void> restore(verify::ExaminedBackup& examined) {
@@ -235,9 +278,7 @@ private:
 bool is_known(const Judgement* judgement, const StoredBackup& newest, const BackupPolicy& policy, Moment now) {
     if (judgement == nullptr || judgement->fingerprint != newest.fingerprint) return false;
     if (now - judgement->read_at > policy.read_again) return false;
-    const Answer* intact = judgement->answer("intact");
-    const Answer* proved = judgement->answer("proved");
-    return intact != nullptr && intact->holds == Truth::yes && proved != nullptr && proved->holds == Truth::yes;
+    return judgement->is_sound();
 }
 
 Answer freshness(const BackupPolicy& policy, const Shelf& shelf, Moment now) {

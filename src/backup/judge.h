@@ -4,6 +4,7 @@
 //     intact      all of it was read, and nothing in it is damaged
 //     proved      it is proved as far as the policy asks: a server of its own took it
 //     tables      every table that the policy names holds what it must
+//     filled      no table that held rows in the backup judged before holds none now
 //     keys        a snapshot holds as many keys as it must
 //     production  tables hold about as much as production does, neither fewer nor more
 //     continuous  the log goes on without a gap from the newest base backup to its end

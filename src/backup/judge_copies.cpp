@@ -3,17 +3,12 @@
 #include <algorithm>
 
 #include "backup/judge_log.h"
+#include "backup/prune.h"
 #include "verify/figures.h"
 #include "verify/files/own_manifest.h"
 
 namespace kedge::backup {
 namespace {
-
-Result<std::string> digest_at(const std::string& path, verify::Effort& effort) {
-    const verify::BlockManifest content{
-        .files = TRY(verify::digest_blocks(TRY(verify::manifested_members(path, {}, effort)), effort))};
-    return content.digest();
-}
 
 const StoredBackup* named(const Shelf& shelf, const std::string& name) {
     const auto found = std::ranges::find(shelf.backups, name, &StoredBackup::name);
@@ -42,10 +37,10 @@ Answer lateness(const BackupPolicy& policy, const Shelf& source, const Shelf& co
     return answer;
 }
 
-// Every backup of the source that is older than the copies may be behind is there, of the same size; the newest that
-// both have is the same by content.
-Result<Answer> sameness(const BackupPolicy& policy, const Shelf& source, const Shelf& copies, Moment now,
-                        verify::Effort& effort) {
+// Every backup of the source that is older than the copies may be behind, and that copies are kept of, is there, of the
+// same size; the newest that both have is the same by content.
+Result<Answer> sameness(const Estate& estate, const BackupPolicy& policy, const Shelf& source, const Shelf& copies,
+                        Moment now, verify::Effort& effort) {
     Answer answer{.question = "copied", .holds = Truth::yes};
     const StoredBackup *first = nullptr, *copy_of_first = nullptr;
     std::size_t same = 0, missing = 0;
@@ -54,6 +49,7 @@ Result<Answer> sameness(const BackupPolicy& policy, const Shelf& source, const S
         const StoredBackup* copy = named(copies, backup.name);
         if (copy == nullptr) {
             if (now - backup.taken.value_or(Moment{}) <= policy.max_age) continue;
+            if (is_past_copying(estate, policy, source, backup, now)) continue;
             ++missing;
             answer.says += backup.name + " is not copied; ";
         } else if (copy->bytes != backup.bytes) {
@@ -71,7 +67,8 @@ Result<Answer> sameness(const BackupPolicy& policy, const Shelf& source, const S
         answer.says += "there is no copy to compare";
         return answer;
     }
-    const std::string here = TRY(digest_at(first->path, effort)), there = TRY(digest_at(copy_of_first->path, effort));
+    const std::string here = TRY(verify::content_digest(first->path, {}, effort)),
+                      there = TRY(verify::content_digest(copy_of_first->path, {}, effort));
     answer.holds = truth(missing == 0 && here == there);
     answer.says += fmt::format("{} and its copy are {} by content; {} of the same size", first->name,
                                here == there ? "the same" : "not the same", verify::counted(same, "copy", "copies"));
@@ -91,7 +88,7 @@ Result<Judgement> judge_copies(const Estate& estate, const BackupPolicy& policy,
                         .fingerprint = TRY(footprint_of(copies.directory)).fingerprint,
                         .read_at = options.now,
                         .answers = {lateness(policy, source, copies, options.now),
-                                    TRY(sameness(policy, source, copies, options.now, effort))}};
+                                    TRY(sameness(estate, policy, source, copies, options.now, effort))}};
     for (const StoredBackup& copy : copies.backups) judgement.bytes += copy.bytes;
     if (const StoredBackup* newest = copies.newest()) judgement.taken = newest->taken;
     return judgement;

@@ -69,6 +69,34 @@ TEST(JudgeDump, IsNotReadAgainUntilItChanges) {
     EXPECT_EQ(answered(cut, "proved"), Truth::no);
 }
 
+TEST(JudgeDump, TableThatHeldRowsBeforeAndHoldsNoneNowIsANo) {
+    World world;
+    world.set_estate("prove: decoded");
+    world.server->sql("INSERT INTO notes VALUES (1), (2)");
+    world.server->sql("CREATE TABLE gone AS SELECT 1 AS one");
+    world.create("nightly");
+    Verdicts known;
+    known.add(world.judged("nightly").value());
+    EXPECT_EQ(answered(known.judgements[0], "filled"), Truth::yes) << "there is none before it";
+    const CreatedBackup same = world.create("nightly", std::chrono::seconds(2));
+    fs::remove(world.store + "/dumps/" + known.judgements[0].name);
+    known.add(world.judged("nightly", known).value());
+    ASSERT_EQ(known.judgements[0].name, same.name);
+    EXPECT_EQ(answered(known.judgements[0], "filled"), Truth::yes) << told(known.judgements[0]);
+
+    world.server->sql("DELETE FROM notes");
+    world.server->sql("DROP TABLE gone");
+    world.create("nightly", std::chrono::seconds(4));
+    fs::remove(same.path);
+    const Judgement emptied = world.judged("nightly", known).value();
+    EXPECT_EQ(answered(emptied, "filled"), Truth::no);
+    EXPECT_THAT(emptied.answer("filled")->says, HasSubstr("public.notes is empty, it had 2 rows in " + same.name));
+    EXPECT_THAT(emptied.answer("filled")->says, HasSubstr("public.gone is not in it, it had 1 row;"));
+    known.add(emptied);
+    EXPECT_EQ(answered(world.judged("nightly", known, {.again = true}).value(), "filled"), Truth::no)
+        << "it is not compared with itself";
+}
+
 TEST(JudgeDump, LacksATableOrIsNotThere) {
     World world;
     const Result<Judgement> nowhere = world.judged("nightly");

@@ -58,8 +58,8 @@ backups:
     max-age: 25h
     {3}
   images: {{kind: base-backup, of: db, in: vault, below: base, log: wal, max-age: 8d}}
-  wal: {{kind: log, of: db, in: vault, below: wal, max-age: 1h}}
-  away: {{kind: copy, of: nightly, in: vault, below: copies, max-age: 25h}}
+  wal: {{kind: log, of: db, in: vault, below: wal, max-age: 1h, keep: {{at-least: 1, for: 10m}}}}
+  away: {{kind: copy, of: nightly, in: vault, below: copies, max-age: 25h, keep: {{at-least: 1, for: 10m}}}}
 )",
                            server->conninfo(), server->data_directory(), store, more);
         auto parsed = parse_estate("estate.yaml", text);
@@ -68,10 +68,13 @@ backups:
     }
 
     const BackupPolicy& policy(const std::string& name) const { return *estate.backup(name); }
-    Result<std::vector<CreatedBackup>> try_create(const std::string& name) const {
-        return create_backup(estate, policy(name), {.threads = 2, .now = SystemClock{}.now()});
+    // `later`: by the time in its name.
+    Result<std::vector<CreatedBackup>> try_create(const std::string& name, Span later = {}) const {
+        return create_backup(estate, policy(name), {.threads = 2, .now = SystemClock{}.now() + later});
     }
-    CreatedBackup create(const std::string& name) const { return try_create(name).value().at(0); }
+    CreatedBackup create(const std::string& name, Span later = {}) const {
+        return try_create(name, later).value().at(0);
+    }
     Result<Judgement> judged(const std::string& name, const Verdicts& known = {}, JudgeOptions options = {}) const {
         options.now = SystemClock{}.now();
         options.threads = 2;

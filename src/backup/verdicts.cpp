@@ -78,6 +78,11 @@ const Answer* Judgement::answer(std::string_view question) const {
     return found == answers.end() ? nullptr : &*found;
 }
 
+bool Judgement::is_sound() const {
+    const Answer *intact = answer("intact"), *proved = answer("proved");
+    return intact != nullptr && intact->holds == Truth::yes && proved != nullptr && proved->holds == Truth::yes;
+}
+
 Truth Judgement::holds() const {
     Truth all = Truth::yes;
     for (const Answer& answer : answers) all = both(all, answer.holds);

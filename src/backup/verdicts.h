@@ -20,7 +20,7 @@ namespace kedge::backup {
 
 // One question of the policy, with its answer.
 struct Answer {
-    std::string question;  // "fresh", "intact", "proved", "tables", "production", "keys", "continuous", "copied"
+    std::string question;  // "fresh", "intact", "proved", "tables", "filled", "production", "keys", "continuous", "copied"
     Truth holds = Truth::unknown;
     std::string says;  // one sentence with the figures
     Json evidence = Json::object();
@@ -38,6 +38,8 @@ struct Judgement {
     std::vector<Answer> answers;
 
     const Answer* answer(std::string_view question) const;  // null if it was not asked
+    // It was found intact, and proved as far as the policy asked.
+    bool is_sound() const;
     // yes if every answer is, no if any is, else unknown.
     Truth holds() const;
 };

@@ -211,6 +211,13 @@ Result<void> confirmed(Context& context, const PruneBackups& options) {
                  fmt::format("look with --dry-run, then say --confirm {}", options.policy)};
 }
 
+Result<std::vector<LockFile>> locks_to_prune(const Ground& ground, const BackupPolicy& policy) {
+    std::vector<LockFile> locks;
+    for (const BackupPolicy* one : backup::policies_to_lock(ground.estate, policy))
+        locks.push_back(TRY(backup::lock_policy(ground.state, one->name)));
+    return locks;
+}
+
 ExitCode prune_backups(Context& context, const PruneBackups& options) {
     Console& console = context.console();
     constexpr const char* failed = "nothing was removed";
@@ -218,29 +225,27 @@ ExitCode prune_backups(Context& context, const PruneBackups& options) {
     if (!ground) return console.fail(failed, ground.error());
     const auto policy = policy_named(ground->estate, options.policy);
     if (!policy) return console.fail(failed, policy.error());
-    if ((*policy)->kind == BackupKind::log || (*policy)->kind == BackupKind::copy)
-        return console.fail(failed, Error{Fault::refused, options.policy + " is pruned by nobody: Kedge removes dumps, "
-                                                                           "base backups and snapshots"});
-    const auto lock = backup::lock_policy(ground->state, options.policy);
-    if (!lock) return console.fail(failed, lock.error());
-    const auto shelf = backup::look_at_shelf(ground->estate, **policy, context.now());
-    if (!shelf) return console.fail(failed, shelf.error());
-    const auto verdicts = backup::read_verdicts(ground->state, options.policy);
-    if (!verdicts) return console.fail(failed, verdicts.error());
-    const backup::Pruning pruning = backup::plan_pruning(**policy, *shelf, *verdicts, context.now());
-    const bool any = std::ranges::any_of(pruning.rows, &backup::Pruning::Row::goes);
-    if (!console.json()) console.print(rendered(pruning, context.now(), console.out()));
-    if (any && !options.dry_run) {
+    const auto locks = locks_to_prune(*ground, **policy);
+    if (!locks) return console.fail(failed, locks.error());
+    context.around().catch_interrupt();
+    verify::Effort effort{.threads = std::max(1u, std::thread::hardware_concurrency())};
+    const Result<backup::Pruning> pruning = [&] {
+        Progress progress(context, effort);
+        progress.begin("looking at what would go", 0);
+        return backup::plan_pruning(ground->estate, **policy, ground->state, context.now(), effort);
+    }();
+    if (context.around().interrupted()) return ExitCode::interrupted;
+    if (!pruning) return console.fail(failed, pruning.error());
+    if (!console.json()) console.print(rendered(*pruning, context.now(), console.out()));
+    if (pruning->removes_any() && !options.dry_run) {
         if (const auto free = no_run_holds(context, (*policy)->in); !free) return console.fail(failed, free.error());
         if (const auto free = no_recovery_holds(ground->state, options.policy); !free)
             return console.fail(failed, free.error());
         if (const auto yes = confirmed(context, options); !yes) return console.fail(failed, yes.error());
-        for (const backup::Pruning::Row& row : pruning.rows)
-            if (row.goes)
-                if (const auto removed = backup::remove_backup(*row.backup); !removed)
-                    return console.fail(row.backup->name + " was not removed", removed.error());
+        if (const auto removed = backup::carry_out(*pruning); !removed)
+            return console.fail("not all of it was removed", removed.error());
     }
-    if (console.json()) console.print_items("Pruning", as_json(pruning));
+    if (console.json()) console.print_items("Pruning", as_json(*pruning));
     return ExitCode::ok;
 }
 
@@ -286,8 +291,11 @@ std::vector<Command> policy_commands() {
                 .flag("dry-run", &PruneBackups::dry_run, "only say what would go, and why the others stay")
                 .option("confirm", "POLICY", &PruneBackups::confirm, "the policy's name again: do it")
                 .details("Never the newest that is proved, nor what is newer than it; nothing while a run holds the "
-                         "store or somebody makes or judges backups of the policy.")
+                         "store or somebody makes or judges backups of the policy. Of the log, what lies before the "
+                         "segment in which the first of all base backups begins; of copies, as of what they are "
+                         "copies of. What a killed `backup create` left goes too.")
                 .example("kedge backup prune daily-dumps --dry-run")
+                .example("kedge backup prune archived-log --confirm archived-log")
                 .exits({ExitCode::not_found, ExitCode::conflict, ExitCode::refused})};
 }
 

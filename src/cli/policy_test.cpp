@@ -93,6 +93,41 @@ TEST(BackupPolicy, DamageAndOverdueAreExit15) {
     EXPECT_THAT(listed.out, HasSubstr("overdue"));
 }
 
+TEST(BackupPolicy, LogIsPrunedAsFarAsNoBaseBackupNeedsIt) {
+    class Later final : public Clock {
+    public:
+        Moment now() const override { return SystemClock{}.now() + std::chrono::hours(1); }
+    } later;
+    PolicyWorld world;
+    world.clock = &later;
+    for (int i = 0; i < 3; ++i) {
+        world.backups.server->sql("INSERT INTO notes VALUES (1)");
+        world.backups.archive();
+    }
+    world.backups.create("images");
+    world.backups.archive();
+    const auto segments = [&] {
+        const auto files = fs::directory_iterator(world.backups.store + "/wal");
+        return std::distance(begin(files), end(files));
+    };
+    const auto before = segments();
+    const Outcome looked = world.run("backup prune wal --dry-run");
+    EXPECT_EQ(looked.code, 0) << looked.errors;
+    EXPECT_THAT(looked.out, HasSubstr("the first that is needed, begins in"));
+    EXPECT_THAT(looked.out, HasSubstr("goes: "));
+    EXPECT_EQ(world.run("backup prune wal").code, 7) << "not without a confirmation";
+    {
+        const auto lock = LockFile::try_acquire(world.directory + "/state/backups/images.lock");
+        ASSERT_TRUE(lock && *lock);
+        EXPECT_EQ(world.run("backup prune wal --confirm wal").code, 6) << "not while base backups are made or removed";
+    }
+    EXPECT_EQ(segments(), before);
+    EXPECT_EQ(world.item("backup prune wal --dry-run")["goes"], true);
+    EXPECT_EQ(world.run("backup prune wal --confirm wal").code, 0);
+    EXPECT_LT(segments(), before);
+    EXPECT_THAT(world.run("backup prune wal --dry-run").out, HasSubstr("nothing goes"));
+}
+
 TEST(BackupPolicy, IsNamedRight) {
     const PolicyWorld world;
     const Outcome unknown = world.run("backup verify weekly");

@@ -80,6 +80,14 @@ Truth age_holds(const BackupPolicy& policy, const Shelf& shelf, Moment now) {
     return truth(now - shelf.log.newest_modified <= policy.max_age);
 }
 
+std::string log_pruning_lines(const backup::LogPruning& log, const Surface& surface) {
+    std::string text = printable(log.why) + "\n";
+    if (log.going.empty()) return text + "nothing goes\n";
+    return text + fmt::format("{}: {} files, {}, from {} to {}\n", painted("goes", Tone::bad, surface),
+                              log.going.size(), size_text(log.bytes), printable(log.going.front().name),
+                              printable(log.going.back().name));
+}
+
 }  // namespace
 
 std::string size_text(std::uint64_t bytes) {
@@ -120,6 +128,8 @@ std::string rendered(const Inventory& inventory, bool everything, const Surface&
     text += table.rendered(surface);
     if (!everything && shelf.backups.size() > few)
         text += fmt::format("  and {} more: --all\n", shelf.backups.size() - few);
+    for (const std::string& name : shelf.unfinished)
+        text += fmt::format("  not finished, being taken or left by one that was killed: {}\n", printable(name));
     return text + "\n";
 }
 
@@ -141,6 +151,7 @@ Json as_json(const Inventory& inventory) {
     json["backups"] = Json::array();
     for (const StoredBackup& stored : shelf.backups)
         json["backups"].push_back(backup_json(stored, inventory.verdicts, inventory.now));
+    json["unfinished"] = shelf.unfinished;
     if (const Judgement* whole = inventory.verdicts.of("."); whole != nullptr && is_judged_as_a_whole(inventory.policy))
         json["judgement"] = backup::judgement_json(*whole);
     return json;
@@ -159,18 +170,27 @@ std::string rendered(const std::string& policy, const Judgement& judgement, cons
 }
 
 std::string rendered(const backup::Pruning& pruning, Moment now, const Surface& surface) {
+    std::string text = pruning.log ? log_pruning_lines(*pruning.log, surface) : "";
     Table table({{"BACKUP"}, {"AGE"}, {"SIZE", Align::right}, {""}, {"WHY"}});
     for (const backup::Pruning::Row& row : pruning.rows)
-        table.add({row.backup->name, age_text(row.backup->taken, now), size_text(row.backup->bytes),
+        table.add({row.backup.name, age_text(row.backup.taken, now), size_text(row.backup.bytes),
                    row.goes ? Cell("goes", Tone::bad) : Cell("stays"), row.why});
-    return table.rendered(surface);
+    if (!pruning.log) text += table.rendered(surface);
+    for (const std::string& name : pruning.unfinished)
+        text += fmt::format("{}  {}: left by one that was not finished\n", printable(name),
+                            painted("goes", Tone::bad, surface));
+    return text;
 }
 
 Json as_json(const backup::Pruning& pruning) {
     Json items = Json::array();
     for (const backup::Pruning::Row& row : pruning.rows)
-        items.push_back(
-            {{"name", row.backup->name}, {"bytes", row.backup->bytes}, {"goes", row.goes}, {"why", row.why}});
+        items.push_back({{"name", row.backup.name}, {"bytes", row.backup.bytes}, {"goes", row.goes}, {"why", row.why}});
+    if (pruning.log)
+        for (const backup::LogFile& file : pruning.log->going)
+            items.push_back({{"name", file.name}, {"bytes", file.bytes}, {"goes", true}, {"why", pruning.log->why}});
+    for (const std::string& name : pruning.unfinished)
+        items.push_back({{"name", name}, {"goes", true}, {"why", "left by one that was not finished"}});
     return items;
 }
 

@@ -50,7 +50,7 @@ Case base_backups() {
 Case log() {
     return {{"log"},
             "The archive of the write-ahead log. Its age is that of the newest segment.",
-            {required("of", shape::name(), "the database that it is of")}};
+            {required("of", shape::name(), "the database that it is of"), kept()}};
 }
 
 Case snapshots() {
@@ -64,7 +64,7 @@ Case snapshots() {
 Case copies() {
     return {{"copy"},
             "The files of another policy in a second place. Its age is how far it is behind.",
-            {required("of", shape::name(), "the policy that it copies")}};
+            {required("of", shape::name(), "the policy that it copies"), kept()}};
 }
 
 }  // namespace
