@@ -5,24 +5,11 @@
 
 #include "base/check.h"
 #include "corruption.h"
-#include "os/clock.h"
 #include "os/files.h"
 #include "targets/redis/scratch_redis.h"
-#include "verify/redis/rdb.h"
 
 namespace kedge::verify {
 namespace {
-
-Answer examine(const std::string&, const std::string& bytes) {
-    const MemorySource source(as_bytes(bytes));
-    SourceStream stream(source);
-    Effort effort{.threads = 2};
-    const auto examination = examine_rdb(stream, {.now = SystemClock{}.now()}, effort);
-    check(examination.has_value(), "memory can be read");
-    const bool judged = !examination->findings.any(Weight::damage) && !examination->findings.any(Weight::doubt) &&
-                        examination->rung() >= Rung::decoded;
-    return judged ? Answer::sound : Answer::damaged;
-}
 
 class Snapshots {
 public:
@@ -57,18 +44,18 @@ private:
 };
 
 std::uint64_t run_all(std::uint64_t seed, double scale) {
-    const auto part = [&](int count) { return std::max(1, static_cast<int>(count * scale)); };
-    const Amounts amounts{part(1000), part(100), part(100), part(100)};
     Snapshots snapshots;
-    Subject subject{"Redis 7.0, RDB with its checksum", snapshots.saved(), {}, {}};
-    for (int i = 0; i < part(100); ++i) {
-        snapshots.change();
-        subject.sound.push_back(snapshots.saved());
-    }
-    subject.checkers = {Checker{"kedge", examine}, program_checker("redis-check-rdb", {"redis-check-rdb"})};
+    const Subject subject{
+        "Redis 7.0, RDB with its checksum",
+        {{"", snapshots.saved()}},
+        [&] {
+            snapshots.change();
+            return BackupFiles{{"", snapshots.saved()}};
+        },
+        {kedge_checker(), kedge_checker_with_manifest(), program_checker("redis-check-rdb", {"redis-check-rdb"})}};
     std::string pattern = "/tmp/kedge-corruption-XXXXXX";
     check(mkdtemp(pattern.data()) != nullptr, "there is a place for temporary files");
-    const std::uint64_t behind = corrupt(subject, amounts, seed, pattern);
+    const std::uint64_t behind = corrupt(subject, part_of(scale), seed, pattern);
     check(remove_tree(pattern).has_value(), "what was made can be removed");
     return behind;
 }

@@ -1,7 +1,8 @@
-// The small files of a base backup. The first byte chooses which: its manifest, pg_control, backup_label,
-// tablespace_map.
+// The small files of a base backup, and a small one in a tar. The first byte chooses which: its manifest, pg_control,
+// backup_label, tablespace_map, base.tar.
 #include "base/check.h"
 #include "fuzz.h"
+#include "verify/base_backup/base_backup.h"
 #include "verify/base_backup/control_file.h"
 #include "verify/base_backup/manifest.h"
 #include "verify/wal/backup_label.h"
@@ -22,17 +23,26 @@ void read_one_manifest(Bytes bytes) {
     }
 }
 
+void examine_tar(Bytes bytes) {
+    Effort effort;
+    const BaseBackup backup = examine_base_backup({memory_member("base.tar", bytes)}, fuzz_limits(), effort);
+    check(backup.is_tar, "a tar is read as one");
+    // Without the log there is always something to be said.
+    check(!backup.examination.findings.kept().empty() || !backup.examination.unproved.empty(), "nothing is proved");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     const Bytes bytes = fuzz_bytes(data + 1, size - 1);
     const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
         case 0: read_one_manifest(bytes); break;
         case 1: (void)read_control_file(bytes); break;
         case 2: (void)parse_backup_label(text); break;
-        default: (void)parse_tablespace_map(text); break;
+        case 3: (void)parse_tablespace_map(text); break;
+        default: examine_tar(bytes); break;
     }
     return 0;
 }

@@ -56,6 +56,10 @@ void add_base_backup(Seeds& seeds) {
         seeds.add("base_files", std::string(1, '\0') + shortened_manifest(content(path / "backup_manifest")));
         seeds.add("base_files", "\1" + content(path / "global" / "pg_control"));
         seeds.add("base_files", "\2" + content(path / "backup_label"));
+        const std::string tar = path.string() + ".tar";
+        directory.run({"tar", "-b", "1", "-C", path.string(), "-cf", tar, "backup_label", "PG_VERSION",
+                       "global/pg_control", "global/pg_filenode.map"});
+        seeds.add("base_files", "\4" + content(tar));
         for (const auto& file : fs::directory_iterator(path / "pg_wal"))
             if (file.is_regular_file()) seeds.add("wal", content(file.path()));
     }
