@@ -20,7 +20,8 @@ namespace kedge::backup {
 
 // One question of the policy, with its answer.
 struct Answer {
-    std::string question;  // "fresh", "intact", "proved", "tables", "filled", "production", "keys", "continuous", "copied"
+    std::string
+        question;  // "fresh", "intact", "proved", "tables", "filled", "production", "keys", "continuous", "copied"
     Truth holds = Truth::unknown;
     std::string says;  // one sentence with the figures
     Json evidence = Json::object();
