@@ -19,13 +19,12 @@ Estate estate_of(const std::string& east, const std::string& west) {
             "[/f]}}}}",
             connection);
     };
-    return parse_estate("estate.yaml",
-                        fmt::format("estate: two\nregions: {{east: {{}}, west: {{}}}}\n"
-                                    "tiers: {{critical: {{rto: 1h, rpo: 5m}}}}\n"
-                                    "targets:\n  db:\n    kind: database\n    driver: host\n"
-                                    "    database: template1\n    sites:\n      east: {}\n      west: {}\n",
-                                    site(east), site(west)))
-        .value();
+    return *parse_estate("estate.yaml",
+                         fmt::format("estate: two\nregions: {{east: {{}}, west: {{}}}}\n"
+                                     "tiers: {{critical: {{rto: 1h, rpo: 5m}}}}\n"
+                                     "targets:\n  db:\n    kind: database\n    driver: host\n"
+                                     "    database: template1\n    sites:\n      east: {}\n      west: {}\n",
+                                     site(east), site(west)));
 }
 
 std::string away() {

@@ -195,7 +195,8 @@ Error SqlSession::why_it_ended() {
 Result<std::string> SqlSession::ask(const std::string& sql) {
     TRY(send(fmt::format("{};\n\\echo {}\n", sql, mark_)));
     std::string answer;
-    while (const auto line = TRY(next_line())) answer += (answer.empty() ? "" : "\n") + *line;
+    while (const auto line = TRY(next_line())) answer += *line + "\n";
+    if (!answer.empty()) answer.pop_back();
     return answer;
 }
 

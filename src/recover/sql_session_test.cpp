@@ -24,7 +24,7 @@ TEST(SqlSession, AsksSeveralThingsOneAfterTheOther) {
     EXPECT_EQ(session.ask_number("SELECT 42").value(), 42);
     EXPECT_EQ(session.ask_number("SELECT 'many'").error().fault, Fault::corrupt);
     EXPECT_EQ(session.ask_json("SELECT '{\"a\": [1]}'::jsonb").value()["a"][0], 1);
-    EXPECT_EQ(session.ask("SHOW search_path; SHOW timezone").value(), "\"\"\nUTC");
+    EXPECT_EQ(session.ask("SHOW search_path; SHOW timezone").value(), "\nUTC");
 }
 
 TEST(SqlSession, CarriesRowsFromOneToTheOtherAsTheyAre) {
