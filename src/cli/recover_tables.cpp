@@ -209,8 +209,8 @@ std::vector<Command> recover_data_commands() {
                      "tables with all that belongs to them; triggers do not fire, sequences go on behind what was "
                      "brought. The tables are locked against writers meanwhile, in a dry run too.")
             .example("kedge recover extract before-the-import --table orders --dry-run")
-            .example("kedge recover extract before-the-import --table orders --where \"customer = 17\" --confirm "
-                     "before-the-import")
+            .example("kedge recover extract before-the-import --table orders --where customer=17")
+            .example("kedge recover extract monday --table orders --confirm monday")
             .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed, ExitCode::conflict,
                     ExitCode::refused, ExitCode::outcome_unknown}),
     };
