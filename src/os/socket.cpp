@@ -131,6 +131,14 @@ Result<Stream> Stream::connect_unix(const std::string& path, const Until& until)
     return connect_to(TRY(unix_address(path)), path, {}, until);
 }
 
+Result<Stream> Stream::to_child(std::string name, Descriptor& theirs) {
+    std::array<int, 2> ends{};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+        return failed(Fault::unavailable, name, "socketpair", errno);
+    theirs = Descriptor(ends[1]);
+    return Stream(Descriptor(ends[0]), std::move(name));
+}
+
 Result<std::size_t> Stream::read_some(std::span<char> into, const Until& until) {
     if (into.empty()) return std::size_t{0};
     if (taken_ < buffer_.size()) {

@@ -40,6 +40,9 @@ public:
     static Result<Stream> connect(const Endpoint& to, const Until& until, const std::string& source = {});
     // invalid_input for a path too long for a socket address (107 bytes).
     static Result<Stream> connect_unix(const std::string& path, const Until& until);
+    // Our end of a connected pair; `theirs` receives the other, for a child to have as its standard descriptors. It
+    // blocks, as programs expect.
+    static Result<Stream> to_child(std::string name, Descriptor& theirs);
     // Takes over a connected socket and makes it non-blocking; `name` is what messages call the peer.
     Stream(Descriptor socket, std::string name);
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <thread>
 
+#include "os/process.h"
 #include "os/resolve.h"
 
 namespace kedge {
@@ -49,6 +50,18 @@ TEST(Stream, CarriesLinesAndBytesBothWays) {
     ASSERT_TRUE(server.write_all("bye", within(1s)));
     server.end_writing();
     EXPECT_EQ(client.read_to_end(within(1s)).value(), "bye");
+}
+
+TEST(Stream, TalksToAChildThroughItsStandardDescriptors) {
+    Descriptor theirs;
+    Stream ours = Stream::to_child("cat", theirs).value();
+    const Child cat =
+        Child::spawn({"cat"}, {.input = Redirect::of(theirs.get()), .output = Redirect::of(theirs.get())}).value();
+    theirs.close();
+    ASSERT_TRUE(ours.write_all("there and\nback", within(30s)));
+    EXPECT_EQ(ours.read_line(within(30s)).value(), "there and");
+    ours.end_writing();
+    EXPECT_EQ(ours.read_to_end(within(30s)).value(), "back") << "the end of ours is the end of its input";
 }
 
 TEST(Stream, ReadSomeHandsOutWhatALineLeft) {

@@ -1,0 +1,108 @@
+// recover compare, extract: a real database damaged, recovered beside, compared and mended from there.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "backup/scratch_estate.h"
+#include "cli/cli_world.h"
+#include "recover/recovery.h"
+
+namespace kedge {
+namespace {
+
+using testing::HasSubstr;
+
+class RecoveredWorld : public CliWorld {
+public:
+    RecoveredWorld() {
+        write("plans/estate.yaml", backups.text);
+        backups.server->sql("ALTER TABLE orders ADD COLUMN note text DEFAULT 'as it was'");
+        backups.server->sql("CREATE TABLE lines (id int PRIMARY KEY, of int REFERENCES orders)");
+        backups.server->sql("INSERT INTO lines SELECT n, n FROM generate_series(1, 1000) AS n");
+        check(run("backup create images").code == 0, "a base backup is taken");
+        backups.server->sql("INSERT INTO notes VALUES (1)");
+        backups.archive();
+        const Outcome made = run("recover pitr --to latest --name before --place " + place);
+        check(made.code == 0, made.out + made.errors);
+    }
+    ~RecoveredWorld() {
+        check(run("recover discard before --confirm before").code == 0, "the recovery is discarded");
+        std::filesystem::remove_all(place);
+    }
+    std::string live(const std::string& sql) const { return backups.server->sql(sql); }
+    Json item(const std::string& line) const { return run(line + " --json").json()["item"]; }
+
+    backup::World backups;
+    const std::string place = backups.directory.path() + "-recovered";
+};
+
+TEST(RecoverTables, WhatWasDamagedIsFoundAndBroughtBack) {
+    RecoveredWorld world;
+    const Outcome same = world.run("recover compare before");
+    EXPECT_EQ(same.code, 0) << same.out << same.errors;
+    EXPECT_THAT(same.out, HasSubstr("3 tables the same; compared with the primary in east"));
+
+    world.live("DELETE FROM lines WHERE id > 990");
+    world.live("DELETE FROM orders WHERE id > 995");
+    world.live("UPDATE orders SET note = 'damaged' WHERE id <= 3");
+    const Outcome differs = world.run("recover compare before --table orders --keys 2");
+    EXPECT_EQ(differs.code, 15);
+    EXPECT_THAT(differs.out, HasSubstr("public.orders changed (id): 1 2 ..."));
+    const Json compared = world.item("recover compare before");
+    EXPECT_EQ(compared["equal"], false);
+    EXPECT_EQ(compared["tables"][0]["name"], "public.lines");
+    EXPECT_EQ(compared["tables"][0]["only_recovered"]["rows"], 10);
+
+    const Outcome conflicts = world.run("recover extract before --table orders --dry-run");
+    EXPECT_EQ(conflicts.code, 7);
+    EXPECT_THAT(conflicts.out, HasSubstr("public.orders: live has other content in 1 2 3"));
+    const Outcome preview = world.run("recover extract before --table lines --dry-run");
+    EXPECT_EQ(preview.code, 0) << preview.errors;
+    EXPECT_THAT(preview.out, HasSubstr("15 rows would be brought back; nothing was changed"));
+    EXPECT_EQ(world.run("recover extract before --table lines").code, 7) << "not without a confirmation";
+    EXPECT_EQ(world.run("recover extract before --table lines --confirm other").code, 7);
+    EXPECT_EQ(world.live("SELECT count(*) FROM lines"), "990");
+
+    const Outcome done = world.run("recover extract before --table lines --confirm before");
+    EXPECT_EQ(done.code, 0) << done.errors;
+    EXPECT_THAT(done.out, HasSubstr("15 rows brought back in transaction "));
+    const Json replaced = world.item("recover extract before --table orders --on-conflict replace --confirm before");
+    EXPECT_EQ(replaced["end"], "committed");
+    EXPECT_EQ(replaced["tables"][0]["replaced"], 3);
+    EXPECT_EQ(world.run("recover compare before").code, 0);
+}
+
+TEST(RecoverTables, APersonIsAskedWithTheNumbersBeforeThem) {
+    RecoveredWorld world;
+    world.live("DELETE FROM lines WHERE id = 7");
+    world.terminal = true;
+    world.typed = "no\n";
+    EXPECT_EQ(world.run("recover extract before --table lines").code, 7);
+    world.typed = "before\n";
+    const Outcome done = world.run({"recover", "extract", "before", "--table", "lines", "--where", "id < 10"});
+    EXPECT_EQ(done.code, 0) << done.errors;
+    EXPECT_LT(done.out.find("1 row would be brought back"), done.out.find("1 row brought back in transaction"));
+    EXPECT_EQ(world.live("SELECT count(*) FROM lines"), "1000");
+}
+
+TEST(RecoverTables, WhatIsWrongHasItsCode) {
+    const RecoveredWorld world;
+    EXPECT_EQ(world.run("recover compare nowhere").code, 4);
+    EXPECT_EQ(world.run("recover compare before --table nowhere").code, 4);
+    EXPECT_EQ(world.run("recover extract before").code, 2) << "--table is missing";
+    EXPECT_EQ(world.run("recover extract before --table a --table b --where true").code, 2);
+    EXPECT_EQ(world.run("recover extract before --table orders --where nothing --dry-run").code, 3);
+    {
+        const auto lock = recover::lock_recovery(world.directory + "/state", "before");
+        ASSERT_TRUE(lock);
+        EXPECT_EQ(world.run("recover compare before").code, 6) << "somebody works with it";
+    }
+    world.backups.server->stop();
+    EXPECT_EQ(world.run("recover compare before").code, 1);
+    EXPECT_EQ(world.run("recover extract before --table orders --confirm before").code, 1);
+    world.backups.server->start();
+}
+
+}  // namespace
+}  // namespace kedge
