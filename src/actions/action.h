@@ -4,6 +4,7 @@
 // Actions see target interfaces, never drivers. All their functions may be called from several threads at once.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,25 +16,26 @@
 
 namespace kedge {
 
-// What another step of the same run has come to, for actions that need its evidence.
+// What another step of the same run has come to, for actions that need its evidence. The texts are the bound plan's.
 struct Fact {
-    std::string step, action, target, region;
+    std::string_view step, action, target, region;
     bool succeeded = false;
-    Json evidence = Json::object();
-    std::vector<std::string> waived_by;  // who took the risk of its block
+    bool risk_taken = false;  // people took the risk of its block
+    SharedJson evidence = SharedJson::object();
 };
 
 // Everything a call may know. Lives only while the call does.
 struct Call {
     const Targets& targets;
     std::string target, region;
-    std::vector<std::string> regions;  // every site of the target
-    Json with = Json::object();        // every parameter of the action
-    Json evidence = Json::object();    // what this step has found so far (for an undo: before it acted)
-    std::vector<Fact> facts;           // the steps that are settled or waived, in the plan's order
-    std::string key;                   // unique for run and step: makes what it writes repeatable
-    bool waived = false;               // two people took the risk that blocks it
-    bool accepted = false;             // the target took the order of this attempt
+    std::vector<std::string> regions;            // every site of the target
+    SharedJson with = SharedJson::object();      // every parameter of the action
+    SharedJson evidence = SharedJson::object();  // what this step has found so far (for an undo: before it acted)
+    std::vector<Fact> facts;                     // the steps that are settled or waived, in the plan's order
+    std::shared_ptr<const void> plan;            // keeps alive what the texts of the facts belong to
+    std::string key;                             // unique for run and step: makes what it writes repeatable
+    bool waived = false;                         // two people took the risk that blocks it
+    bool accepted = false;                       // the target took the order of this attempt
     Moment now{}, deadline{};
 
     // Parameters, by their declared type; the binding has checked that they are there and of that type.

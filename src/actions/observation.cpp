@@ -23,9 +23,6 @@ Result<std::optional<double>> single(Metrics& metrics, const std::string& expres
     return std::optional{samples.front().value};
 }
 
-// Clocks of two machines differ by less; what is dated later than that says nothing about how new it is.
-constexpr Span clocks_differ_at_most = 1s;
-
 // Whether the newest `what` of the region is new enough.
 Look judge_age(const Call& call, const char* what, Moment newest, Json evidence) {
     const Span age = call.now - newest;

@@ -89,7 +89,7 @@ bool loss_was_judged(const Call& call) {
     return std::any_of(call.facts.begin(), call.facts.end(), [&](const Fact& fact) {
         const bool judges = fact.action == "postgres.loss-bound" || fact.action == "postgres.caught-up" ||
                             fact.action == "postgres.lag";
-        return judges && fact.region == call.region && (fact.succeeded || !fact.waived_by.empty());
+        return judges && fact.region == call.region && (fact.succeeded || fact.risk_taken);
     });
 }
 
@@ -111,7 +111,7 @@ Result<Look> look_promote(const Call& call) {
     for (const std::string& other : call.regions) {
         if (other == call.region) continue;
         const bool taken = std::any_of(call.facts.begin(), call.facts.end(), [&](const Fact& fact) {
-            return fact.region == other && fact.action == "postgres.fence" && !fact.waived_by.empty();
+            return fact.region == other && fact.action == "postgres.fence" && fact.risk_taken;
         });
         std::string why;
         const Result<FenceLook> fence = database->look_at_fence(other, call.deadline);

@@ -40,9 +40,16 @@ LossBound bound_loss(const std::optional<LagSample>& sample, const DatabaseLook&
         bound.says = "no heartbeat is visible on the standby";
         return bound;
     }
+    // Nothing was observed later than now, and the primary acknowledged nothing after its end.
+    const Span ahead = std::max(sample->at - now, sample->acknowledged->written - until);
+    if (ahead > clocks_differ_at_most) {
+        bound.says =
+            fmt::format("the observer's clock is {} ahead of the controller's: compare the clocks", readable(ahead));
+        return bound;
+    }
     bound.known = Truth::yes;
     bound.heartbeats = std::max<std::int64_t>(0, sample->acknowledged->sequence - standby.heartbeat->sequence);
-    bound.seconds = std::max<Span>(Span{0}, until - standby.heartbeat->written);
+    bound.seconds = std::max<Span>(Span{0}, until + clocks_differ_at_most - standby.heartbeat->written);
     bound.says =
         fmt::format("at most {} of acknowledged writes would be lost ({} heartbeats behind the last acknowledged)",
                     readable(bound.seconds), bound.heartbeats);

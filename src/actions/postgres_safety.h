@@ -21,8 +21,10 @@ struct LossBound {
 
 // What promoting `standby` would lose at most. `until` is the moment from which the old primary certainly took no
 // more writes (its fence), or now. The newest heartbeat that the standby has replayed was written at some moment;
-// everything the primary acknowledged after that moment may be missing. Unknown without a sample of the primary
-// younger than `sample_age_max`, and without a heartbeat on the standby.
+// everything the primary acknowledged after that moment may be missing. The observer dates heartbeats by its clock and
+// the controller the end by its own: the bound allows for what these may differ. Unknown without a sample of the
+// primary younger than `sample_age_max`, without a heartbeat on the standby, and when the moments show that the clocks
+// differ by more.
 LossBound bound_loss(const std::optional<LagSample>& sample, const DatabaseLook& standby, Moment until, Moment now,
                      Span sample_age_max);
 

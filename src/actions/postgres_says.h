@@ -10,7 +10,9 @@
 namespace kedge {
 
 inline Json facts_of(const DatabaseLook& look) {
-    Json evidence = {{"primary", to_string(look.primary)}, {"writable", to_string(look.writable)}};
+    Json evidence = make_object(12);  // room for what the checks add
+    evidence["primary"] = to_string(look.primary);
+    evidence["writable"] = to_string(look.writable);
     if (look.timeline) evidence["timeline"] = *look.timeline;
     if (look.written) evidence["written"] = to_string(*look.written);
     if (look.received) evidence["received"] = to_string(*look.received);

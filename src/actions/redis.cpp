@@ -10,7 +10,8 @@ namespace kedge {
 namespace {
 
 Json facts_of(const CacheLook& look) {
-    Json evidence = {{"master", to_string(look.master)}};
+    Json evidence = make_object(8);  // room for what the checks add
+    evidence["master"] = to_string(look.master);
     if (look.offset) evidence["offset"] = *look.offset;
     if (look.replication_id) evidence["replication_id"] = *look.replication_id;
     if (look.keys) evidence["keys"] = *look.keys;

@@ -14,18 +14,22 @@ namespace kedge {
 
 using namespace std::chrono_literals;
 
+// Clocks of two machines that are kept in time differ by less. What is dated later than that says nothing about how new
+// it is.
+inline constexpr Span clocks_differ_at_most = 1s;
+
 // A look at a condition.
-inline Look condition(Truth holds, std::string says, Json evidence = Json::object()) {
+inline Look condition(Truth holds, std::string says, SharedJson evidence = SharedJson::object()) {
     return {.done = holds, .says = std::move(says), .evidence = std::move(evidence)};
 }
 
 // A look at an effect that is not there: may it be applied?
-inline Look absent(Truth allowed, std::string says, Json evidence = Json::object()) {
+inline Look absent(Truth allowed, std::string says, SharedJson evidence = SharedJson::object()) {
     return {.done = Truth::no, .allowed = allowed, .says = std::move(says), .evidence = std::move(evidence)};
 }
 
 // A look that could not tell whether the effect is there; so it may not be applied either.
-inline Look unclear(std::string says, Json evidence = Json::object()) {
+inline Look unclear(std::string says, SharedJson evidence = SharedJson::object()) {
     return {.says = std::move(says), .evidence = std::move(evidence)};
 }
 

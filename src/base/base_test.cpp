@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdint>
+#include <random>
+
 #include "base/base64.h"
 #include "base/digest.h"
 #include "base/json.h"
@@ -44,6 +48,61 @@ TEST(Json, NeverNarrows) {
     EXPECT_EQ(get_integer(json, "large"), std::nullopt);
     EXPECT_EQ(get_integer(json, "text"), std::nullopt);
     EXPECT_EQ(get_integer(json, "absent"), std::nullopt);
+}
+
+// Text of any bytes, more often of those that JSON treats apart.
+std::string any_text(std::minstd_rand& chance) {
+    static constexpr std::string_view apart = "\"\\/\b\f\n\r\t\x01\x1f\x7f \xc3\xa4\xe2\x82\xac\xff";
+    std::string text;
+    for (auto left = chance() % 12; left > 0; --left)
+        text += chance() % 3 == 0 ? apart[chance() % apart.size()] : static_cast<char>('a' + chance() % 26);
+    return text;
+}
+Json any_json(std::minstd_rand& chance, int depth) {
+    Json json;
+    switch (chance() % (depth < 3 ? 8 : 6)) {
+        case 0: return nullptr;
+        case 1: return chance() % 2 == 0;
+        case 2: return -static_cast<std::int64_t>(chance()) * 4'294'967'296;
+        case 3: return static_cast<std::uint64_t>(chance()) << 33;
+        case 4: return static_cast<double>(chance()) / 7.0;
+        case 5: return any_text(chance);
+        case 6:
+            json = Json::array();
+            for (auto left = chance() % 4; left > 0; --left) json.push_back(any_json(chance, depth + 1));
+            return json;
+        default:
+            json = Json::object();
+            for (auto left = chance() % 4; left > 0; --left) json[any_text(chance)] = any_json(chance, depth + 1);
+            return json;
+    }
+}
+
+// Journals keep and hash the compact form, so that not one byte of it may ever be another.
+TEST(Json, IsWrittenByteForByteAsTheLibraryWritesIt) {
+    std::minstd_rand chance(20251126);
+    for (int i = 0; i < 5000; ++i) {
+        const Json json = any_json(chance, 0);
+        ASSERT_EQ(dump(json), json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+    for (const double number : {0.0, -0.0, 1e300, 5e-324, 0.1, 100.0, HUGE_VAL, std::nan("")})
+        EXPECT_EQ(dump(number), Json(number).dump());
+    EXPECT_EQ(dump(Json(INT64_MIN)), "-9223372036854775808");
+}
+
+TEST(Json, SharedIsWhatItWasMadeOfAndOutlivesTheWhole) {
+    SharedJson part;
+    EXPECT_TRUE(part->is_null());
+    EXPECT_EQ(dump(SharedJson::object()), "{}");
+    EXPECT_EQ(dump(SharedJson{{"a", 1}}), dump(Json{{"a", 1}})) << "a list means what it means to Json";
+    {
+        const SharedJson whole{{"step", "promote"}, {"evidence", {{"lag", 3}}}};
+        const SharedJson copy = whole;
+        EXPECT_EQ(&*copy, &*whole) << "a copy is the same JSON";
+        EXPECT_TRUE(SharedJson::member(whole, "nothing")->is_null());
+        part = SharedJson::member(copy, "evidence");
+    }
+    EXPECT_EQ(get_integer(part, "lag"), 3);
 }
 
 TEST(Json, FindsByPointerAndSurvivesABadOne) {

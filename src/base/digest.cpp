@@ -35,11 +35,10 @@ std::string sha256_hex(std::string_view bytes) {
               EVP_DigestFinal_ex(context, digest.data(), &size) == 1 && size == digest.size(),
           "hashing bytes in memory cannot fail");
     static constexpr std::string_view hex = "0123456789abcdef";
-    std::string text;
-    text.reserve(64);
-    for (const unsigned char byte : digest) {
-        text += hex[byte >> 4];
-        text += hex[byte & 15];
+    std::string text(2 * digest.size(), '0');
+    for (std::size_t i = 0; i < digest.size(); ++i) {
+        text[2 * i] = hex[digest[i] >> 4];
+        text[2 * i + 1] = hex[digest[i] & 15];
     }
     return text;
 }

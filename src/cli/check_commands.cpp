@@ -99,7 +99,7 @@ Json check_json(const BoundPlan& plan, const StepCheck& check) {
             {"done", to_string(check.look.done)},
             {"allowed", to_string(check.look.allowed)},
             {"says", check.look.says},
-            {"evidence", check.look.evidence}};
+            {"evidence", *check.look.evidence}};
 }
 
 std::string place_of(const BoundStep& step) {
@@ -175,7 +175,7 @@ ExitCode check_targets(Context& context, const Check& options) {
                          {"well", to_string(looks[i].done)},
                          {"role", role},
                          {"says", looks[i].says},
-                         {"evidence", looks[i].evidence}});
+                         {"evidence", *looks[i].evidence}});
     }
     if (console.json())
         console.print_items("TargetCheck", std::move(items));

@@ -76,8 +76,8 @@ struct ShowJournal {
 };
 
 Json entry_json(const Entry& entry) {
-    return {{"position", entry.position},    {"run", entry.run},   {"epoch", entry.epoch},  {"kind", entry.kind},
-            {"time", to_string(entry.time)}, {"body", entry.body}, {"digest", entry.digest}};
+    return {{"position", entry.position},    {"run", entry.run},    {"epoch", entry.epoch},  {"kind", entry.kind},
+            {"time", to_string(entry.time)}, {"body", *entry.body}, {"digest", entry.digest}};
 }
 
 // The sentence of an entry, and the texts of a plan left out.

@@ -46,6 +46,15 @@ Result<sim::Programme> prepare(Context& context, const std::string& name, std::m
     return sim::make_programme(plan, std::move(estate), lab_root(), filled, past.last_took);
 }
 
+// What repeats one disaster, and nothing else.
+std::string line_that_repeats(const Context& context, const TestPlan& options, std::uint64_t seed) {
+    std::string line = "kedge plan test " + options.plan;
+    if (context.global().estate) line += " --estate " + *context.global().estate;
+    for (const auto& [name, value] : options.inputs) line += fmt::format(" -i {}={}", name, value);
+    if (options.no_faults) line += " --no-faults";
+    return line + fmt::format(" --disasters 1 --seed {}", seed);
+}
+
 ExitCode test_plan(Context& context, const TestPlan& options) {
     Console& console = context.console();
     if (options.disasters < 1 || options.percentile < 1 || options.percentile > 100)
@@ -67,7 +76,7 @@ ExitCode test_plan(Context& context, const TestPlan& options) {
     else
         console.print(sim::as_text(survey));
     for (const sim::Outcome& story : survey.stories)
-        console.note(fmt::format("repeat it: kedge plan test {} --disasters 1 --seed {}", options.plan, story.seed));
+        console.note("repeat it: " + line_that_repeats(context, options, story.seed));
     if (survey.broken > 0) return ExitCode::promise_broken;
     return survey.objectives_met() ? ExitCode::ok : ExitCode::objective_missed;
 }

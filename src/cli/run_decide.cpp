@@ -32,7 +32,7 @@ void show_question(Context& context, const RunState& state, std::size_t step) {
         fmt::format("{} of {} ({})", painted(bound.id, Tone::strong, console.errors()), state.id(), state.plan().name));
     console.note("  " + printable(doing(bound)));
     if (!record.asks.empty()) console.note("  " + printable(record.asks));
-    for (const auto& [name, value] : record.evidence.items())
+    for (const auto& [name, value] : record.evidence->items())
         console.note(
             printable(fmt::format("  {}: {}", name, value.is_string() ? value.get<std::string>() : dump(value))));
     console.note(fmt::format("  asked by {}; still needed: {}", state.header().requester, still_needed(state, step)));

@@ -126,7 +126,7 @@ void print_steps(Console& console, const RunState& state, bool with_evidence, Mo
         table.add({state.bound(i).id, Cell::of(mark_of(record.state), console.out()), took ? readable(*took) : "",
                    Cell(says, record.state == StepState::pending ? Tone::faint : Tone::plain)});
         if (!with_evidence) continue;
-        for (const auto& [name, value] : record.evidence.items())
+        for (const auto& [name, value] : record.evidence->items())
             table.add({"", "", "",
                        Cell(fmt::format("{}: {}", name, value.is_string() ? value.get<std::string>() : dump(value)),
                             Tone::faint)});

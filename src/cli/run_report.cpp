@@ -97,10 +97,10 @@ std::string markdown(const RunState& state, const Estate& estate, const History&
     }
     out += "\n## Evidence\n\n";
     for (std::size_t i = 0; i < state.size(); ++i) {
-        if (state.record(i).evidence.empty()) continue;
+        if (state.record(i).evidence->empty()) continue;
         out += fmt::format("- **{}**: ", cell(state.bound(i).id));
         std::vector<std::string> facts;
-        for (const auto& [name, value] : state.record(i).evidence.items())
+        for (const auto& [name, value] : state.record(i).evidence->items())
             facts.push_back(
                 cell(fmt::format("{} {}", name, value.is_string() ? value.get<std::string>() : dump(value))));
         out += fmt::format("{}\n", fmt::join(facts, "; "));

@@ -121,7 +121,7 @@ Json step_json(const RunState& state, std::size_t step) {
                  {"ready_at", moment_json(record.ready_at)},
                  {"started_at", moment_json(record.started_at)},
                  {"ended_at", moment_json(record.ended_at)},
-                 {"evidence", record.evidence},
+                 {"evidence", *record.evidence},
                  {"waived_by", record.waived_by},
                  {"grants", grants_json(record.grants)}};
     if (record.ended_at)

@@ -188,7 +188,7 @@ Json picture_json(const Picture& picture) {
                                    {"well", to_string(picture.looks[i].done)},
                                    {"lag", lag_of(picture, i)},
                                    {"says", picture.looks[i].says},
-                                   {"evidence", picture.looks[i].evidence}});
+                                   {"evidence", *picture.looks[i].evidence}});
     for (std::size_t i = 0; i < std::min(drills_shown, picture.drills.size()); ++i)
         json["drills"].push_back({{"id", get(picture.drills[i], "id")},
                                   {"type", get(picture.drills[i], "type")},

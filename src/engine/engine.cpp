@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "engine/events.h"
@@ -38,9 +39,18 @@ Engine::Engine(RunState state, Council council) : state_(std::move(state)), coun
 
 void Engine::schedule(std::size_t step, Moment at) {
     Flight& flight = flights_[step];
-    if (flight.due) agenda_.erase({*flight.due, step});
+    if (flight.due == at) return;
     flight.due = at;
-    agenda_.emplace(at, step);
+    agenda_.emplace_back(at, step);
+    std::push_heap(agenda_.begin(), agenda_.end(), std::greater{});
+}
+
+// Until the first of the agenda is one that still holds.
+void Engine::drop_outdated() {
+    while (!agenda_.empty() && flights_[agenda_.front().second].due != agenda_.front().first) {
+        std::pop_heap(agenda_.begin(), agenda_.end(), std::greater{});
+        agenda_.pop_back();
+    }
 }
 
 void Engine::schedule_all(Moment at) {
@@ -122,13 +132,12 @@ Decision Engine::decide(Moment now) {
         decide_phase(now, out);
         if (!out.record.empty()) return out;
     }
-    std::vector<std::size_t> due;
-    while (!agenda_.empty() && agenda_.begin()->first <= now) {
-        due.push_back(agenda_.begin()->second);
-        flights_[due.back()].due.reset();
-        agenda_.erase(agenda_.begin());
+    due_.clear();
+    for (drop_outdated(); !agenda_.empty() && agenda_.front().first <= now; drop_outdated()) {
+        due_.push_back(agenda_.front().second);
+        flights_[due_.back()].due.reset();
     }
-    for (const std::size_t step : due) decide_step(step, now, out);
+    for (const std::size_t step : due_) decide_step(step, now, out);
     if (out.record.empty()) decide_phase(now, out);
     if (!out.record.empty()) {  // the calls can wait until this is durable
         for (const CallOrder& order : out.calls) schedule(order.step, now);
@@ -143,12 +152,13 @@ Decision Engine::decide(Moment now) {
             flight.last_contact = now;
         }
     }
-    if (!agenda_.empty()) out.wake = agenda_.begin()->first;
+    drop_outdated();
+    if (!agenda_.empty()) out.wake = agenda_.front().first;
     return out;
 }
 
 void Engine::move(std::size_t step, StepState to, Cause cause, std::string says, Moment now, Decision& out,
-                  std::optional<Json> evidence, bool intent) {
+                  std::optional<SharedJson> evidence, bool intent) {
     out.record.push_back(events::moved({.step = state_.bound(step).id,
                                         .to = to,
                                         .cause = cause,

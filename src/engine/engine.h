@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,10 +80,10 @@ private:
         std::string said, told;
         std::optional<Moment> tell_at;  // when the journal is told what keeps the step waiting
         Span tell_pause{};
-        Json seen = Json::object();  // evidence of the newest look
+        SharedJson seen = SharedJson::object();  // evidence of the newest look
         Truth saw_done = Truth::unknown;
-        Json learned = Json::object();  // by the effect, when it was accepted
-        std::optional<Moment> due;      // when it stands in the agenda
+        SharedJson learned = SharedJson::object();  // by the effect, when it was accepted
+        std::optional<Moment> due;                  // when it stands in the agenda
     };
 
     void decide_step(std::size_t step, Moment now, Decision& out);
@@ -130,7 +129,7 @@ private:
     std::string judge_run_verb(const Request& request, const Person& person, Moment now, Decision& out);
 
     void move(std::size_t step, StepState to, Cause cause, std::string says, Moment now, Decision& out,
-              std::optional<Json> evidence = {}, bool intent = false);
+              std::optional<SharedJson> evidence = {}, bool intent = false);
     void tell_what_it_waits_for(std::size_t step, Moment now, Decision& out);
     void order_look(std::size_t step, Moment now, Decision& out, bool undo = false);
     void order_apply(std::size_t step, Moment now, Decision& out, bool undo = false);
@@ -138,12 +137,15 @@ private:
 
     void schedule(std::size_t step, Moment at);
     void schedule_all(Moment at);
+    void drop_outdated();
 
     RunState state_;
     Council council_;
     std::vector<Flight> flights_;
-    std::vector<Standing> standings_;                  // of a rehearsal, once it looked
-    std::set<std::pair<Moment, std::size_t>> agenda_;  // when which step is looked into next
+    std::vector<Standing> standings_;  // of a rehearsal, once it looked
+    // When which step is looked into next: a heap, the first on top. What a flight says otherwise of is out of date.
+    std::vector<std::pair<Moment, std::size_t>> agenda_;
+    std::vector<std::size_t> due_;  // of the present decision; kept for its room
     std::uint64_t serial_ = 0;
     std::vector<Request> requests_;
 };

@@ -22,7 +22,7 @@ struct StepMove {
     StepState to{};
     Cause cause{};
     std::string says;
-    std::optional<Json> evidence;
+    std::optional<SharedJson> evidence;
     bool intent = false;                   // from here on the effect may happen
     WaitFor waits_for = WaitFor::nothing;  // with `waiting`
     std::string digest, asks;

@@ -74,7 +74,7 @@ std::string Engine::judge_step_verb(const Request& request, const Person& person
         return {};
     }
     if (verb == "take_over") {
-        const std::vector<OpenObligation> open = state_.obligations();
+        const std::vector<OpenObligation>& open = state_.obligations();
         const bool owes =
             std::any_of(open.begin(), open.end(), [&](const OpenObligation& owed) { return owed.step == bound.id; });
         return owes || state_.stuck().contains(*found) ? "" : fmt::format("step {} owes nothing", bound.id);

@@ -66,6 +66,23 @@ bool is_begun(StepState state) {
     return state != StepState::pending && state != StepState::ready && state != StepState::waiting;
 }
 
+}  // namespace
+
+// What was found later stands for what was found before, name by name.
+void add_evidence(SharedJson& evidence, const Entry& entry) {
+    const SharedJson found = SharedJson::member(entry.body, "evidence");
+    if (!found->is_object() || found->empty()) return;
+    if (evidence->empty()) {
+        evidence = found;
+        return;
+    }
+    Json both = evidence;
+    both.update(found);
+    evidence = std::move(both);
+}
+
+namespace {
+
 // A plan's own gate is a step like any other: the first, which every step without needs then waits for.
 void add_start_gate(BoundPlan& plan) {
     if (!plan.gate) return;
@@ -189,7 +206,7 @@ Result<void> RunState::fold(const Entry& entry) {
     if (first != (entry.kind == events::run_started)) return unexplained(entry, "a run begins once");
 
     if (first) {
-        header_ = TRY(read_header(entry));
+        header_ = std::make_shared<const RunHeader>(TRY(read_header(entry)));
         started_at_ = entry.time;
     } else if (entry.kind == events::step_moved) {
         TRY(fold_step(entry));
@@ -243,8 +260,7 @@ Result<void> RunState::fold_step(const Entry& entry) {
     record.state = *to;
     record.cause = *cause;
     record.says = get_string(entry.body, "says").value_or("");
-    if (const Json& evidence = get(entry.body, "evidence"); evidence.is_object())
-        for (const auto& [name, value] : evidence.items()) record.evidence[name] = value;
+    add_evidence(record.evidence, entry);
 
     switch (*to) {
         case StepState::ready: fold_ready(record, from, entry.time); break;
@@ -400,10 +416,6 @@ void RunState::pay(const std::string& name, const std::string& target, const std
     std::erase_if(obligations_, [&](const OpenObligation& open) {
         return open.name == name && open.target == target && (open.region.empty() || open.region == region);
     });
-}
-
-std::vector<OpenObligation> RunState::obligations() const {
-    return obligations_;
 }
 
 }  // namespace kedge

@@ -55,11 +55,11 @@ struct Grant {
 struct StepRecord {
     StepState state = StepState::pending;
     Cause cause = Cause::needs_met;
-    std::string says;                // of the last move, or what it waited for since
-    Json evidence = Json::object();  // of the last look that mattered; kept for the steps after it
-    int attempt = 0;                 // of the effect: how many intents there were
-    int cut_short = 0;               // attempts that ended with their controller, and say nothing about the target
-    bool intended = false;           // an intent of the present attempt is in the journal
+    std::string says;                            // of the last move, or what it waited for since
+    SharedJson evidence = SharedJson::object();  // of the last look that mattered; kept for the steps after it
+    int attempt = 0;                             // of the effect: how many intents there were
+    int cut_short = 0;      // attempts that ended with their controller, and say nothing about the target
+    bool intended = false;  // an intent of the present attempt is in the journal
     std::optional<Moment> ready_at, started_at, intended_at, ended_at;
     std::size_t completed = 0;  // order of success, from 1; what compensation reverses
 
@@ -97,6 +97,9 @@ struct RunHeader {
     std::string drill;      // id of the drill that started it; may be empty
 };
 
+// Adds what `entry`, a move of a step, says was found to what had been found before.
+void add_evidence(SharedJson& evidence, const Entry& entry);
+
 Draft started(const RunHeader& header, Moment now);
 Result<RunHeader> read_header(const Entry& first);
 
@@ -125,7 +128,8 @@ public:
 
     const RunId& id() const { return id_; }
     const BoundPlan& plan() const { return course_->plan; }
-    const RunHeader& header() const { return header_; }
+    const std::shared_ptr<const Course>& course() const { return course_; }
+    const RunHeader& header() const { return *header_; }
     RunPhase phase() const { return phase_; }
     const std::string& phase_says() const { return phase_says_; }
     bool cancelling() const { return cancelling_; }
@@ -158,7 +162,8 @@ public:
     // failed, else the one that succeeded last.
     std::optional<std::size_t> newest_effect() const;
 
-    std::vector<OpenObligation> obligations() const;  // open ones, in the order they were opened
+    // Open ones, in the order they were opened.
+    const std::vector<OpenObligation>& obligations() const { return obligations_; }
 
 private:
     Result<void> fold_step(const Entry& entry);
@@ -174,7 +179,7 @@ private:
 
     RunId id_;
     std::shared_ptr<const Course> course_;
-    RunHeader header_;
+    std::shared_ptr<const RunHeader> header_ = std::make_shared<const RunHeader>();  // copies of the state share it
     std::vector<StepRecord> records_;
     std::vector<std::size_t> unmet_;
     std::size_t unsettled_ = 0, not_begun_ = 0, held_up_ = 0;

@@ -172,10 +172,13 @@ bool Engine::waiver_stands(std::size_t step, Moment now) const {
 }
 
 void Engine::open_wait(std::size_t step, WaitFor what, std::string asks, Moment now, Decision& out) {
-    Json evidence = flights_[step].seen;
-    if (evidence.empty())  // nothing of its own to show: what the steps before it found
+    SharedJson evidence = flights_[step].seen;
+    if (evidence->empty()) {  // nothing of its own to show: what the steps before it found
+        Json before = Json::object();
         for (const std::string& need : state_.bound(step).needs)
-            if (const auto found = state_.find(need)) evidence[need] = state_.record(*found).evidence;
+            if (const auto found = state_.find(need)) before[need] = *state_.record(*found).evidence;
+        evidence = std::move(before);
+    }
     const std::string shown = fmt::format("{}|{}|{}|{}|{}", state_.id(), state_.bound(step).id,
                                           state_.plan().plan_digest, state_.plan().inputs_digest, dump(evidence));
     events::StepMove move{.step = state_.bound(step).id,
@@ -256,8 +259,12 @@ void Engine::decide_running(std::size_t step, Moment now, Decision& out) {
         const Look look = std::move(*flight.look);
         flight.look.reset();
         if (look.done == Truth::yes) {
-            Json evidence = flight.learned;
-            evidence.update(look.evidence);
+            SharedJson evidence = look.evidence;
+            if (!flight.learned->empty()) {
+                Json both = flight.learned;
+                both.update(look.evidence);
+                evidence = std::move(both);
+            }
             return move(step, StepState::succeeded, Cause::confirmed, look.says, now, out, std::move(evidence));
         }
         // Nobody works at it any more: to wait for the deadline would only hide that.

@@ -28,7 +28,7 @@ using Epoch = std::uint64_t;     // a controller's, raised with every claim of a
 
 struct Draft {
     std::string kind;  // "run.started", "step.intent", ... (src/engine/events.h)
-    Json body;
+    SharedJson body;
     Moment time{};
 };
 
@@ -37,7 +37,7 @@ struct Entry {
     RunId run;
     Epoch epoch = 0;
     std::string kind;
-    Json body;
+    SharedJson body;
     Moment time{};
     std::string digest;  // 64 hexadecimal digits
 };

@@ -205,6 +205,7 @@ private:
     }
 
     void bind_parameters(const Step& step, BoundStep& bound) {
+        Json with = Json::object();
         for (const Parameter& parameter : bound.type->parameters) {
             const std::string pointer = below(below(step.pointer, "with"), parameter.name);
             const Json& written = get(step.with, parameter.name);
@@ -212,11 +213,12 @@ private:
             const Json value = written.is_null() ? Json(parameter.fallback) : fill_in(written);
             const auto read = typed(value, parameter.type, &estate_);
             if (read)
-                bound.with[parameter.name] = *read;
+                with[parameter.name] = *read;
             else
                 mistakes_.add(plan_.places.value(pointer),
                               fmt::format("`{}`: {}", parameter.name, read.error().message), read.error().hint);
         }
+        bound.with = std::move(with);
     }
 
     void check_probe(const Step& step, const BoundStep& bound) {

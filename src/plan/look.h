@@ -16,11 +16,11 @@ struct Look {
     Truth done = Truth::unknown;
     // An act: whether its effect may be applied now. Anything but yes blocks the step. A check ignores it.
     Truth allowed = Truth::unknown;
-    std::string says;                 // one sentence for the operator, with the figures
-    Json evidence = Json::object();   // name -> value; units in the names: lag_seconds, behind_bytes
-    std::optional<double> progress;   // 0..1 of long work
-    bool gave_up = false;             // long work that was accepted has ended without its effect
-    std::optional<Span> again_after;  // when to look again, if that is sooner than anybody would
+    std::string says;                            // one sentence for the operator, with the figures
+    SharedJson evidence = SharedJson::object();  // name -> value; units in the names: lag_seconds, behind_bytes
+    std::optional<double> progress;              // 0..1 of long work
+    bool gave_up = false;                        // long work that was accepted has ended without its effect
+    std::optional<Span> again_after;             // when to look again, if that is sooner than anybody would
 };
 
 }  // namespace kedge

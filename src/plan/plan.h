@@ -97,9 +97,9 @@ struct Plan {
 struct BoundStep {
     std::string id, title;
     StepKind kind{};
-    const ActionType* type = nullptr;  // null for a person's step; owned by the catalogue
-    std::string target, region;        // region empty where the action needs none
-    Json with = Json::object();        // every parameter, defaults included, checked against its type
+    const ActionType* type = nullptr;        // null for a person's step; owned by the catalogue
+    std::string target, region;              // region empty where the action needs none
+    SharedJson with = SharedJson::object();  // every parameter, defaults included, checked against its type
     std::vector<std::string> needs;
     std::string skipped_because;  // not empty: a rule of the plan skips it
     Span deadline{};

@@ -17,8 +17,8 @@ namespace kedge {
 // A call that came to its end.
 struct Answer {
     CallOrder order;
-    Result<Look> look = Look{};             // of a look
-    Result<Json> applied = Json::object();  // of an apply
+    Result<Look> look = Look{};     // of a look
+    Result<Json> applied = Json{};  // of an apply
 };
 
 class Executor {

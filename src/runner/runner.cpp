@@ -85,20 +85,30 @@ Call Runner::make_call(const CallOrder& order, Moment now) const {
               .region = bound.region,
               .with = bound.with,
               .evidence = state.record(order.step).evidence,
+              .facts = {},
+              .plan = state.course(),
               .key = fmt::format("{}/{}", state.id(), bound.id),
               .waived = order.waived,
               .accepted = order.accepted,
               .now = now,
               .deadline = order.deadline};
-    if (const Target* target = estate_.target(bound.target))
+    if (const Target* target = estate_.target(bound.target)) {
+        call.regions.reserve(target->sites.size());
         for (const Site& site : target->sites) call.regions.push_back(site.region);
+    }
+    call.facts.reserve(state.size());
     for (std::size_t i = 0; i < state.size(); ++i) {
         const StepRecord& record = state.record(i);
         const BoundStep& other = state.bound(i);
         if (other.type == nullptr || other.target != bound.target) continue;
         if (!is_settled(record.state) && record.waived_by.empty()) continue;
-        call.facts.push_back({other.id, other.type->name, other.target, other.region,
-                              record.state == StepState::succeeded, record.evidence, record.waived_by});
+        call.facts.push_back({.step = other.id,
+                              .action = other.type->name,
+                              .target = other.target,
+                              .region = other.region,
+                              .succeeded = record.state == StepState::succeeded,
+                              .risk_taken = !record.waived_by.empty(),
+                              .evidence = record.evidence});
     }
     return call;
 }

@@ -13,13 +13,15 @@ constexpr Span idle_most = 1s;
 
 }  // namespace
 
-Controller::Process::Process(World& world, ControlledRun run, Council council, const std::vector<Slower>& slower,
-                             std::unique_ptr<MemoryJournal> journal_, std::function<void()> wake)
-    : journal(std::move(journal_)),
+Controller::Process::Process(World& world, const HostClock& clock_, ControlledRun run, Council council,
+                             const std::vector<Slower>& slower, std::unique_ptr<MemoryJournal> journal_,
+                             std::function<void()> wake)
+    : clock(clock_),
+      journal(std::move(journal_)),
       estate(std::move(run.estate)),
-      executor(world.ground, run.claim->epoch(), slower, std::move(wake)),
+      executor(world.ground, clock, run.claim->epoch(), slower, std::move(wake)),
       runner(*journal, std::move(run.claim), Engine(std::move(run.state), std::move(council)), *estate, world.targets,
-             executor, world.ground.schedule()) {}
+             executor, clock) {}
 
 Controller::Controller(World& world, const Assignment& assignment) : world_(world), assignment_(assignment) {}
 
@@ -27,26 +29,29 @@ Controller::~Controller() = default;
 
 Result<void> Controller::start() {
     auto journal = std::make_unique<MemoryJournal>(store_);
+    const HostClock clock(world_.ground.schedule(), clock_error);
     ControlledRun run =
-        TRY(start_run(*journal, *assignment_.pinned, assignment_.options, "the first controller", world_.ground.now()));
-    take(std::move(run), std::move(journal));
+        TRY(start_run(*journal, *assignment_.pinned, assignment_.options, "the first controller", clock.now()));
+    take(std::move(run), clock, std::move(journal));
     return {};
 }
 
 Result<void> Controller::resume() {
     auto journal = std::make_unique<MemoryJournal>(store_);
+    const HostClock clock(world_.ground.schedule(), clock_error);
     ControlledRun run = TRY(resume_run(*journal, assignment_.options.id, "the next controller", assignment_.lab_root,
-                                       world_.ground.now(), assignment_.pinned.get()));
-    take(std::move(run), std::move(journal));
+                                       clock.now(), assignment_.pinned.get()));
+    take(std::move(run), clock, std::move(journal));
     return {};
 }
 
-void Controller::take(ControlledRun run, std::unique_ptr<MemoryJournal> journal) {
+void Controller::take(ControlledRun run, const HostClock& clock, std::unique_ptr<MemoryJournal> journal) {
     ++life_;
     const std::uint64_t life = life_;
     // A lab's own estate lets its people be played; in any other they come with their logins (people.h).
     Council council{.people = assignment_.estate().people, .lab = !assignment_.estate().lab.empty()};
-    process_ = std::make_unique<Process>(world_, std::move(run), std::move(council), assignment_.slower,
+    dead_.reset();
+    process_ = std::make_shared<Process>(world_, clock, std::move(run), std::move(council), assignment_.slower,
                                          std::move(journal), [this, life] { turn(life); });
     process_->executor.before_answer = [this] {
         if (++answers_ != die_before_answer) return true;
@@ -77,11 +82,12 @@ void Controller::turn(std::uint64_t life) {
         die();
     } else if (!*next) {
         ended_ = true;
-        last_state_ = std::make_unique<RunState>(process_->runner.engine().state());
-        process_.reset();
+        process_->executor.end();
+        dead_ = std::move(process_);
         ++life_;
     } else {
-        wake_at(std::min(**next, world_.ground.now() + idle_most));
+        const HostClock& clock = process_->clock;
+        wake_at(clock.when(std::min(**next, clock.now() + idle_most)));
     }
     if (on_turn) on_turn();
 }
@@ -95,6 +101,7 @@ Result<void> Controller::ask(const Request& request) {
 void Controller::stall(Span span) {
     if (!process_ || stalled_) return;
     last_state_ = std::make_unique<RunState>(process_->runner.engine().state());
+    dead_.reset();
     stalled_ = std::move(process_);
     ++life_;
     store_->lose_sign_of_life(assignment_.options.id);
@@ -120,12 +127,11 @@ void Controller::start_another() {
 
 void Controller::die(UnsyncedTail tail) {
     if (!process_) return;
-    last_state_ = std::make_unique<RunState>(process_->runner.engine().state());
     ++life_;
     ++deaths_;
     // The answer that kills it is still in the executor's hands: what dies goes at the next instant.
-    std::shared_ptr<Process> dead = std::move(process_);
-    world_.ground.schedule().after(Span{0}, [dead] {});
+    world_.ground.schedule().after(Span{0}, [dead = process_] { dead->executor.end(); });
+    dead_ = std::move(process_);
     for (const auto& database : world_.databases) database->stop_rejoins();
     crash_journal(tail);
     if (!resumed_after) return;
@@ -145,8 +151,10 @@ void Controller::resume_or_give_up() {
     // A crash at the last append may have ended the run: then there is nothing to take up.
     trouble_ = again.error().message;
     ended_ = again.error().fault == Fault::refused;
-    if (Result<LoadedRun> run = load_run(*inbox_, assignment_.options.id, assignment_.lab_root); ended_ && run)
+    if (Result<LoadedRun> run = load_run(*inbox_, assignment_.options.id, assignment_.lab_root); ended_ && run) {
+        dead_.reset();
         last_state_ = std::make_unique<RunState>(std::move(run->state));
+    }
 }
 
 }  // namespace kedge::sim

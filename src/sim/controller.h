@@ -50,11 +50,16 @@ public:
 
     MemoryStore& store() { return *store_; }
     // The run as the living controller has it; with none, as the last one had it.
-    const RunState* state() const { return process_ ? &process_->runner.engine().state() : last_state_.get(); }
+    const RunState* state() const {
+        const Process* one = process_ ? process_.get() : dead_.get();
+        return one != nullptr ? &one->runner.engine().state() : last_state_.get();
+    }
     bool has_ended() const { return ended_; }
     int deaths() const { return deaths_; }
     std::uint64_t answers() const { return answers_; }
 
+    // Of the machines on which controllers start from now on.
+    ClockError clock_error;
     // How long after a death somebody resumes; nothing = nobody does.
     std::optional<Span> resumed_after = 1s;
     // The n-th answer of the world is not received: the controller dies of it. 0 = none.
@@ -69,15 +74,16 @@ public:
 
 private:
     struct Process {
-        Process(World& world, ControlledRun run, Council council, const std::vector<Slower>& slower,
-                std::unique_ptr<MemoryJournal> journal_, std::function<void()> wake);
+        Process(World& world, const HostClock& clock_, ControlledRun run, Council council,
+                const std::vector<Slower>& slower, std::unique_ptr<MemoryJournal> journal_, std::function<void()> wake);
+        HostClock clock;
         std::unique_ptr<MemoryJournal> journal;
         std::shared_ptr<const Estate> estate;
         VirtualExecutor executor;
         Runner runner;
     };
     void resume_or_give_up();
-    void take(ControlledRun run, std::unique_ptr<MemoryJournal> journal);
+    void take(ControlledRun run, const HostClock& clock, std::unique_ptr<MemoryJournal> journal);
     void turn(std::uint64_t life);
     void wake_at(Moment when);
 
@@ -85,9 +91,10 @@ private:
     const Assignment& assignment_;
     std::shared_ptr<MemoryStore> store_ = std::make_shared<MemoryStore>();
     std::unique_ptr<MemoryJournal> inbox_ = std::make_unique<MemoryJournal>(store_);
-    std::unique_ptr<Process> process_;
-    std::unique_ptr<Process> stalled_;
-    std::unique_ptr<RunState> last_state_;
+    std::shared_ptr<Process> process_;
+    std::shared_ptr<Process> dead_;  // the one before, if it died or its run has ended: for what it knew
+    std::shared_ptr<Process> stalled_;
+    std::unique_ptr<RunState> last_state_;  // without one that died: what the last one knew
     int second_starts_ = 0;
     bool ended_ = false;
     int deaths_ = 0;

@@ -10,12 +10,12 @@ constexpr Span dispatch_most = 3ms;
 
 }  // namespace
 
-VirtualExecutor::VirtualExecutor(Ground& ground, std::uint64_t epoch, const std::vector<Slower>& slower,
-                                 std::function<void()> wake)
-    : ground_(ground), epoch_(epoch), slower_(slower), wake_(std::move(wake)) {}
+VirtualExecutor::VirtualExecutor(Ground& ground, const HostClock& clock, std::uint64_t epoch,
+                                 const std::vector<Slower>& slower, std::function<void()> wake)
+    : ground_(ground), clock_(clock), epoch_(epoch), slower_(slower), wake_(std::move(wake)) {}
 
 VirtualExecutor::~VirtualExecutor() {
-    mind_->alive = false;
+    end();
 }
 
 void VirtualExecutor::submit(const CallOrder& order, std::function<Answer()> work) {
@@ -24,9 +24,10 @@ void VirtualExecutor::submit(const CallOrder& order, std::function<Answer()> wor
     const bool on_the_wire = ground_.random().chance(0.5);
     const bool slow = !order.undo && order.step < slower_.size() && slower_[order.step].call == order.what;
     const Span later = slow ? slower_[order.step].by : Span{0};
-    auto call = [this, later, mind = mind_, &ground = ground_, errand, on_the_wire, work = std::move(work)] {
+    auto call = [this, later, mind = mind_, &ground = ground_, clock = clock_, errand, on_the_wire,
+                 work = std::move(work)] {
         if (!mind->alive && !on_the_wire) return;
-        ground.begin_call(errand);
+        ground.begin_call(errand, clock.ahead());
         Answer answer = work();
         const Span takes = ground.end_call() + later;
         ground.schedule().after(takes, [this, mind, answer = std::move(answer)]() mutable {

@@ -8,6 +8,7 @@
 
 #include "runner/executor.h"
 #include "sim/world/ground.h"
+#include "sim/world/host_clock.h"
 
 namespace kedge::sim {
 
@@ -19,13 +20,16 @@ struct Slower {
 
 class VirtualExecutor final : public Executor {
 public:
-    // `wake` is called after an answer came. `slower` is by the steps' places; it may be empty. It and the ground
-    // outlive this.
-    VirtualExecutor(Ground& ground, std::uint64_t epoch, const std::vector<Slower>& slower, std::function<void()> wake);
+    // `clock` is the controller's, by which the deadlines of its calls are set. `wake` is called after an answer came.
+    // `slower` is by the steps' places; it may be empty. It and the ground outlive this.
+    VirtualExecutor(Ground& ground, const HostClock& clock, std::uint64_t epoch, const std::vector<Slower>& slower,
+                    std::function<void()> wake);
     ~VirtualExecutor() override;
 
     void submit(const CallOrder& order, std::function<Answer()> work) override;
     std::vector<Answer> collect() override;
+    // Its controller is gone: no answer reaches anybody any more.
+    void end() { mind_->alive = false; }
 
     // Asked before each answer is handed over, with its number from 1 among all of this world's; false = it never
     // arrives, since the controller dies of it.
@@ -37,6 +41,7 @@ private:
         std::vector<Answer> answers;
     };
     Ground& ground_;
+    HostClock clock_;
     std::uint64_t epoch_;
     const std::vector<Slower>& slower_;
     std::function<void()> wake_;

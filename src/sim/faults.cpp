@@ -44,7 +44,11 @@ void heal(Disaster& disaster) {
                 database->start(server);
         }
     }
-    for (SimulatedChannel* channel : world.channels) channel->part().health = Health::up;
+    for (SimulatedChannel* channel : world.channels) {
+        channel->part().health = Health::up;
+        channel->late = {};
+        channel->repeats = false;
+    }
     if (world.metrics != nullptr) world.metrics->part().health = Health::up;
     if (world.logs != nullptr) world.logs->part().health = Health::up;
     world.samples->watching = true;
@@ -54,6 +58,7 @@ void heal(Disaster& disaster) {
     disaster.people().look();
     disaster.controller().store().heal();
     disaster.controller().die_before_answer = 0;
+    disaster.controller().clock_error = {};
     disaster.controller().resumed_after = 1s;
 }
 

@@ -55,6 +55,28 @@ void stays_dead_for_long(Staging& staging) {
     controller.resumed_after = staging.random.between(10s, 90s);
     staging.later([&controller] { controller.die(); });
 }
+// Further off than any observation may be old: nearer errors are within what the actions allow for.
+Span far_off(Staging& staging) {
+    const Span by = staging.random.between(2min, 60min);
+    return staging.random.chance(0.5) ? by : -by;
+}
+void clock_was_set(Staging& staging) {
+    staging.controller().clock_error.ahead = far_off(staging);
+    staging.fired();
+}
+void clock_of_the_next_was_set(Staging& staging) {
+    Controller& controller = staging.controller();
+    const Span ahead = far_off(staging);
+    staging.later([&controller, ahead] {
+        controller.clock_error.ahead = ahead;
+        controller.die();
+    });
+}
+// As much as a machine that is kept in time ever corrects (500 parts in a million, adjtimex(2)).
+void clocks_drift(Staging& staging) {
+    staging.controller().clock_error.drift_per_million = staging.random.chance(0.5) ? 500 : -500;
+    staging.fired();
+}
 void is_taken_for_dead(Staging& staging) {
     Controller& controller = staging.controller();
     const Span stalls = staging.random.between(1s, 20s);
@@ -73,6 +95,9 @@ std::span<const FaultPiece> faults_of_controller() {
         FaultPiece{"the controller dies at some moment", "3, 4, 13, 19", dies_at_some_moment},
         FaultPiece{"the controller stays dead for long", "13, 91", stays_dead_for_long},
         FaultPiece{"the controller is taken for dead and comes back", "8, 9, 11", is_taken_for_dead},
+        FaultPiece{"the controller's clock was set", "47, 49, 51", clock_was_set},
+        FaultPiece{"the next controller's clock was set", "47, 49, 51", clock_of_the_next_was_set},
+        FaultPiece{"the controllers' clocks drift", "48", clocks_drift},
     };
     return faults;
 }

@@ -170,6 +170,17 @@ void channel_loses(Staging& staging) {
     SimulatedChannel* channel = staging.world().channels.front();
     staging.later([channel] { channel->accepts_and_loses = true; });
 }
+void channel_is_late(Staging& staging) {
+    if (staging.world().channels.empty()) return;
+    SimulatedChannel* channel = staging.world().channels.front();
+    const Span late = staging.random.between(1s, 20s);
+    staging.later([channel, late] { channel->late = late; });
+}
+void channel_repeats(Staging& staging) {
+    if (staging.world().channels.empty()) return;
+    SimulatedChannel* channel = staging.world().channels.front();
+    staging.later([channel] { channel->repeats = true; });
+}
 void metrics_are_down(Staging& staging) {
     if (staging.world().metrics == nullptr) return;
     stop_for_a_while(staging, staging.world().metrics->part());
@@ -224,6 +235,8 @@ std::span<const FaultPiece> faults_of_targets() {
         FaultPiece{"the entrance hangs for a while", "76", entrance_hangs},
         FaultPiece{"a channel is down for a while", "90", channel_is_down},
         FaultPiece{"a channel accepts and loses", "90", channel_loses},
+        FaultPiece{"a channel is late", "35, 90", channel_is_late},
+        FaultPiece{"a channel repeats", "35, 90", channel_repeats},
         FaultPiece{"metrics are down for a while", "58", metrics_are_down},
         FaultPiece{"the other region dies too", "57, 58", other_region_dies},
         FaultPiece{"the lost region returns", "63, 71", lost_region_returns},

@@ -28,5 +28,21 @@ TEST(Found, ARejoinThatFailedIsNotWaitedForUntilItsDeadline) {
     EXPECT_NE(run.phase_says().find("connection"), std::string::npos) << run.phase_says();
 }
 
+// It took what was observed after its own now for fresh, and bounded the loss by a span that had not begun.
+TEST(Found, AClockThatIsBehindBoundsNoLoss) {
+    const Programme programme = programme_of({"regional-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}}});
+    for (const Span ahead : {-10min, 10min}) {
+        Disaster disaster(programme.assignment, 34);
+        disaster.set_up(Loss::killed);
+        disaster.controller().clock_error.ahead = ahead;
+        disaster.people().habits.takes_risks = false;
+        ASSERT_TRUE(disaster.start());
+        disaster.play(5min);
+        const RunState& run = *disaster.controller().state();
+        EXPECT_NE(run.record(*run.find("loss")).state, StepState::succeeded);
+        EXPECT_EQ(disaster.world().databases.front()->promotions(), 0) << "nobody took the risk";
+    }
+}
+
 }  // namespace
 }  // namespace kedge::sim

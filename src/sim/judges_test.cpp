@@ -45,8 +45,13 @@ using Change = std::function<void(Entry&)>;
 auto tampering(Change change) {
     return [change = std::move(change)](Disaster&, Bench& bench) { bench.tamper = change; };
 }
-void set(Entry& entry, const char* step, const char* key, const char* value) {
-    if (entry.kind == "step" && get_string(entry.body, "step") == step) entry.body[key] = value;
+void set(Entry& entry, const char* key, Json value) {
+    Json body = entry.body;
+    body[key] = std::move(value);
+    entry.body = std::move(body);
+}
+void set_in_step(Entry& entry, const char* step, const char* key, const char* value) {
+    if (entry.kind == "step" && get_string(entry.body, "step") == step) set(entry, key, value);
 }
 
 struct Plant {
@@ -136,8 +141,10 @@ const std::vector<Plant>& plants() {
                  [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
          }},
         {"loss is announced", "a bound that is told too small", failover, tampering([](Entry& entry) {
-             if (get_string(entry.body, "step") == "loss" && entry.body.contains("evidence"))
-                 entry.body["evidence"]["loss_seconds_max"] = 0.0;
+             if (get_string(entry.body, "step") != "loss" || !entry.body->contains("evidence")) return;
+             Json evidence = get(entry.body, "evidence");
+             evidence["loss_seconds_max"] = 0.0;
+             set(entry, "evidence", std::move(evidence));
          })},
         {"the stranded tail is kept", "a rejoin before the export", failback,
          [=](Disaster& disaster, Bench&) {
@@ -177,10 +184,10 @@ const std::vector<Plant>& plants() {
                  [=](World& world) { (void)database(world).checkpoint("us-west-2", far(world)); });
          }},
         {"legal transitions only", "a step that goes from nothing to done", failover,
-         tampering([](Entry& entry) { set(entry, "fence", "cause", "person_says_done"); })},
+         tampering([](Entry& entry) { set_in_step(entry, "fence", "cause", "person_says_done"); })},
         {"done stays done", "a step that is done and begins again", failover, tampering([](Entry& entry) {
              if (get_string(entry.body, "step") == "one-writer" && get_string(entry.body, "to") == "running")
-                 entry.body["step"] = "fence";
+                 set(entry, "step", "fence");
          })},
         {"compensation order", "the oldest is taken back first", planned,
          [](Disaster& disaster, Bench& bench) {
@@ -189,18 +196,18 @@ const std::vector<Plant>& plants() {
              Disaster* one = &disaster;
              disaster.world().ground.schedule().after(1s, [one] { one->people().ask_of_run("cancel"); });
              bench.tamper = [](Entry& entry) {
-                 if (get_string(entry.body, "cause") == "undo_begins") entry.body["step"] = "settle";
+                 if (get_string(entry.body, "cause") == "undo_begins") set(entry, "step", "settle");
              };
          }},
         {"point of no return", "a step is taken back after the promotion", failover, tampering([](Entry& entry) {
              if (get_string(entry.body, "step") != "cut" || get_string(entry.body, "to") != "succeeded") return;
-             entry.body["step"] = "shift";
-             entry.body["to"] = "compensating";
-             entry.body["cause"] = "undo_begins";
+             set(entry, "step", "shift");
+             set(entry, "to", "compensating");
+             set(entry, "cause", "undo_begins");
          })},
         {"needs hold", "a step begins before what it needs", failover, tampering([](Entry& entry) {
              if (get_string(entry.body, "step") == "fence" && get_string(entry.body, "to") == "running")
-                 entry.body["step"] = "shift";
+                 set(entry, "step", "shift");
          })},
         {"no effect after the end", "an effect after the run has ended", failover,
          [=](Disaster& disaster, Bench&) {
@@ -210,7 +217,7 @@ const std::vector<Plant>& plants() {
         {"retry limits", "more attempts than the plan allows", failover,
          [](Disaster&, Bench& bench) {
              bench.tamper = [](Entry& entry) {
-                 if (get_bool(entry.body, "intent").value_or(false)) entry.body["step"] = "promote";
+                 if (get_bool(entry.body, "intent").value_or(false)) set(entry, "step", "promote");
              };
          }},
         {"a rehearsal is dry", "an effect during a rehearsal", failover,
@@ -224,10 +231,10 @@ const std::vector<Plant>& plants() {
              bench.tamper = [](Entry& entry) { entry.epoch = entry.position == 8 ? 9 : entry.epoch; };
          }},
         {"quorum first", "an approval is forgotten", failover, tampering([](Entry& entry) {
-             if (entry.kind == "request" && get_string(entry.body, "verb") == "approve") entry.body["accepted"] = false;
+             if (entry.kind == "request" && get_string(entry.body, "verb") == "approve") set(entry, "accepted", false);
          })},
         {"approval binds", "the requester's own approval is taken", failover, tampering([](Entry& entry) {
-             if (entry.kind == "request" && get_string(entry.body, "verb") == "approve") entry.body["who"] = "tomas";
+             if (entry.kind == "request" && get_string(entry.body, "verb") == "approve") set(entry, "who", "tomas");
          })},
         {"held writes are released", "a release that reaches nobody", planned,
          [](Disaster& disaster, Bench&) {
@@ -242,7 +249,7 @@ const std::vector<Plant>& plants() {
              own = std::make_unique<LyingChannel>(std::move(own));
          }},
         {"everything settles", "a run that goes on for ever", failover, tampering([](Entry& entry) {
-             if (entry.kind == "run.phase") entry.body["phase"] = "running";
+             if (entry.kind == "run.phase") set(entry, "phase", "running");
          })},
         {"one master in the end", "two masters that nobody turns round", failover,
          [](Disaster& disaster, Bench&) {

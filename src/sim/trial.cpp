@@ -210,7 +210,10 @@ void Trial::measure_loss() {
 }
 
 void Trial::measure_steps() {
-    if (const RunState* state = disaster_.controller().state()) outcome_.steps = times_of(*state);
+    const Ledger& ledger = bench_->ledger();
+    for (std::size_t i = 0; i < ledger.size(); ++i)
+        if (const StepLine& line = ledger.line(i); line.state == StepState::succeeded && line.ready_at)
+            outcome_.steps.push_back({i, *line.succeeded_at - *line.ready_at});
 }
 
 void Trial::measure_failures() {

@@ -218,6 +218,40 @@ TEST_P(CacheContract, TakesOverFromADeadMasterWithoutWaitingForTheSentinelsToNot
     EXPECT_TRUE(cache_.write_canary("west", "canary", soon()));
 }
 
+// It reaches the node that takes over, whatever parts the regions.
+TEST_P(CacheContract, AsksTheSentinelNearestToTheRegionThatTakesOver) {
+    ASSERT_TRUE(cache_.fail_over("west", soon()));
+    // The one that was asked is busy until the failover has ended; the others learn of it only then.
+    std::vector<std::string> busy;
+    for (const SentinelLook& one : sentinels())
+        if (one.calm == Truth::no) busy.push_back(one.name);
+    EXPECT_THAT(busy, testing::ElementsAre(world_->listed_as("sentinel-west")));
+    EXPECT_TRUE(await_master("west"));
+}
+
+TEST_P(CacheContract, AsksAnotherSentinelWhenTheNearestIsSilent) {
+    world_->freeze("sentinel-west");
+    const auto asked = cache_.fail_over("west", soon());
+    ASSERT_TRUE(asked) << asked.error().message;
+    EXPECT_TRUE(await_master("west"));
+    world_->thaw("sentinel-west");
+    EXPECT_TRUE(await([&] { return sentinels_naming("west") == 3; }, std::chrono::seconds{30}));
+}
+
+// Sentinels do so only after it has called itself master for some seconds: what it takes until then is lost.
+TEST_P(CacheContract, SentinelsTurnRoundAnOldMasterThatNobodyTouches) {
+    world_->kill("east");
+    ASSERT_TRUE(cache_.fail_over("west", soon()));
+    ASSERT_TRUE(await_master("west"));
+    world_->restart("east");
+    ASSERT_TRUE(await([&] { return look("east").master == Truth::yes; }));
+    EXPECT_TRUE(cache_.write_canary("east", "stray", soon())) << "it takes writes";
+    EXPECT_TRUE(await([&] { return look("east").follows == "west" && look("east").link_up == Truth::yes; },
+                      std::chrono::seconds{60}));
+    EXPECT_TRUE(await([&] { return look("east").replication_id == look("west").replication_id; }));
+    EXPECT_EQ(look("east").keys, look("west").keys) << "it starts over from its master's data";
+}
+
 TEST_P(CacheContract, TurnsAnOldMasterRoundThatComesBackWritable) {
     world_->kill("east");
     ASSERT_TRUE(cache_.fail_over("west", soon()));

@@ -34,6 +34,8 @@ public:
     virtual Written stop_writing() = 0;
 
     // "east", "west", "sentinel-east", "sentinel-west", "sentinel-outside".
+    // The name under which a Sentinel's look is listed.
+    virtual std::string listed_as(const std::string& sentinel) const = 0;
     virtual void kill(const std::string& name) = 0;    // the process is gone, its address refuses
     virtual void freeze(const std::string& name) = 0;  // silence
     virtual void thaw(const std::string& name) = 0;

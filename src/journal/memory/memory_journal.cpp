@@ -18,7 +18,7 @@ bool is_finite(const Json& json) {
 
 // What a disk would give back of `body`, which it keeps as `text`: the same, unless bytes that are no UTF-8 were
 // replaced or a number has no form in JSON.
-Json as_read_back(const Json& body, const std::string& text) {
+SharedJson as_read_back(const SharedJson& body, const std::string& text) {
     if (text.find(replacement_character) == std::string::npos && is_finite(body)) return body;
     return *parse_json(text);
 }
@@ -260,6 +260,7 @@ Result<std::vector<Entry>> MemoryJournal::read(const RunId& run, Position after,
     const std::vector<Entry>& entries = store_->state_.entries;
     // Whoever follows a run reads its end again and again: what lies before is not walked, as positions are places.
     const bool at_its_place = after > 0 && after <= entries.size() && entries[after - 1].position == after;
+    if (at_its_place) found.reserve(std::min(limit, entries.size() - after));
     for (std::size_t i = at_its_place ? after : 0; i < entries.size() && found.size() < limit; ++i) {
         const Entry& entry = entries[i];
         if (entry.position <= after || (!run.empty() && entry.run != run)) continue;

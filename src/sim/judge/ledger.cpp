@@ -40,7 +40,7 @@ void Ledger::take(const Entry& entry, const std::function<void(const Move&)>& mo
     for (const RunPhase one : phases)
         if (to_string(one) == word) phase_ = one;
     phase_says_ = get_string(entry.body, "says").value_or("");
-    if (phase_ == RunPhase::ended) ended_at_ = entry.time;
+    if (phase_ == RunPhase::ended) ended_at_ = now();
 }
 
 void Ledger::take_move(const Entry& entry, const std::function<void(const Move&)>& moved) {
@@ -62,8 +62,7 @@ void Ledger::take_move(const Entry& entry, const std::function<void(const Move&)
 void Ledger::apply(const Move& move, const Entry& entry) {
     StepLine& line = lines_[move.step];
     line.state = move.to;
-    if (const Json& evidence = get(entry.body, "evidence"); evidence.is_object())
-        for (const auto& [name, value] : evidence.items()) line.evidence[name] = value;
+    add_evidence(line.evidence, entry);
     if (move.to == StepState::waiting) {
         line.digest = get_string(entry.body, "digest").value_or("");
         line.grants.clear();
@@ -76,7 +75,10 @@ void Ledger::apply(const Move& move, const Entry& entry) {
     // An attempt that ended with its controller says nothing about the target, so it is not one of the plan's.
     if (move.to == StepState::unknown && move.cause == Cause::controller_lost && line.acted)
         --line.intents_since_person;
-    if (move.to == StepState::ready) line.acted = false;
+    if (move.to == StepState::ready) {
+        line.acted = false;
+        line.ready_at = now();
+    }
     if (move.intent) {
         ++line.intents;
         ++line.intents_since_person;
@@ -85,7 +87,10 @@ void Ledger::apply(const Move& move, const Entry& entry) {
         const ActionType* type = plan_.steps[move.step].type;
         past_no_return_ = past_no_return_ || (type != nullptr && type->point_of_no_return);
     }
-    if (move.to == StepState::succeeded) line.completed = ++completed_;
+    if (move.to == StepState::succeeded) {
+        line.completed = ++completed_;
+        line.succeeded_at = now();
+    }
     if (move.to == StepState::compensating) line.undo_epoch = move.epoch;
 }
 

@@ -15,9 +15,10 @@
 
 namespace kedge::sim {
 
-// A step as the journal's entries tell it.
+// A step as the journal's entries tell it. Moments are the world's: the controllers' clocks may be wrong.
 struct StepLine {
     StepState state = StepState::pending;
+    std::optional<Moment> ready_at, succeeded_at;
     int intents = 0;
     int intents_since_person = 0;  // without those that ended with their controller
     Epoch intent_epoch = 0;
@@ -28,7 +29,7 @@ struct StepLine {
     std::string digest;                                   // what people must have seen
     std::map<std::string, std::set<std::string>> grants;  // verb -> who, of the present wait
     std::map<std::string, std::set<std::string>> agreed;  // the same, of the wait that was granted
-    Json evidence = Json::object();
+    SharedJson evidence = SharedJson::object();
 };
 
 // One entry that moved a step.

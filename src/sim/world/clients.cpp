@@ -5,7 +5,8 @@ namespace {
 
 constexpr Span write_period = 100ms;
 constexpr std::int64_t rows_each = 5, sessions_each = 2, reads_each = 8;
-constexpr Span held_max = 2s;  // so long an instance holds a write, then it is refused
+constexpr std::uint64_t connected_each = 4;  // of the writes, one in so many
+constexpr Span held_max = 2s;                // so long an instance holds a write, then it is refused
 constexpr Span unbroken = 10s;
 
 }  // namespace
@@ -21,7 +22,7 @@ void Clients::write() {
     try_held();
     const std::int64_t first = next_row_;
     next_row_ += rows_each;
-    const auto place = entrance_.route();
+    const auto place = where_to();
     if (!place) return judge(false);
     last_sent_[*place] = ground_.now();
     const Written became = application_.write(*place, first, rows_each);
@@ -38,6 +39,13 @@ void Clients::write() {
     if (became != Written::failed && application_.write_session(*place, next_session_, sessions_each))
         sessions_acknowledged_ += sessions_each;
     next_session_ += sessions_each;
+}
+
+// To somebody who stays connected a shift means nothing, until their session is cut or what they talk to fails.
+std::optional<Place> Clients::where_to() {
+    if (++writes_ % connected_each != 0) return entrance_.route();
+    if (!connected_ || !entrance_.keeps(*connected_)) connected_ = entrance_.route();
+    return connected_;
 }
 
 void Clients::try_held() {

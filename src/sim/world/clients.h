@@ -1,7 +1,8 @@
 // The users: numbered rows all the time, through the public entrance, to the database and to the cache.
 //
-// Every range is one event. What was acknowledged is counted against what is there in the end; how long nothing was
-// acknowledged is the outage that users feel.
+// Every range is one event. Some come from users who stay connected to where they were sent when they came. What was
+// acknowledged is counted against what is there in the end; how long nothing was acknowledged is the outage that users
+// feel.
 #pragma once
 
 #include <deque>
@@ -32,6 +33,7 @@ public:
 
 private:
     void write();
+    std::optional<Place> where_to();
     void judge(bool served);
     void try_held();
 
@@ -45,6 +47,8 @@ private:
     ApplicationModel& application_;
     EntranceModel& entrance_;
     std::deque<Held> held_;
+    std::optional<Place> connected_;  // where somebody stays connected
+    std::uint64_t writes_ = 0;
     std::int64_t next_row_ = 1, next_session_ = 1;
     std::int64_t acknowledged_ = 0, sessions_acknowledged_ = 0;
     std::vector<Outage> outages_;

@@ -1,6 +1,7 @@
 #include "sim/world/entrance_model.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kedge::sim {
 namespace {
@@ -19,7 +20,12 @@ EntranceModel::EntranceModel(Ground& ground, std::string name, std::size_t index
 }
 
 void EntranceModel::shift(const std::vector<std::pair<Place, int>>& weights) {
-    for (const auto& [place, weight] : weights) shares_[place].weight = weight;
+    for (const auto& [place, weight] : weights) {
+        Share& share = shares_[place];
+        share.weight = weight;
+        // What is opened again counts as sound until its next check says otherwise.
+        if (const bool closed = weight == 0; closed != std::exchange(share.closed, closed)) share.healthy = !closed;
+    }
     int sum = 0;
     for (const Share& share : shares_) sum += share.weight;
     for (Share& share : shares_)
@@ -48,8 +54,8 @@ std::optional<Place> EntranceModel::route() {
 void EntranceModel::check_health() {
     ground_.schedule().after(check_period, [this] { check_health(); });
     for (Place place = 0; place < shares_.size(); ++place)
-        shares_[place].healthy =
-            ground_.open_both(ground_.outside(), place) && behind_->serving(place, ground_.outside()) != nullptr;
+        shares_[place].healthy = !shares_[place].closed && ground_.open_both(ground_.outside(), place) &&
+                                 behind_->serving(place, ground_.outside()) != nullptr;
 }
 
 }  // namespace kedge::sim

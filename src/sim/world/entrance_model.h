@@ -12,6 +12,7 @@ class EntranceModel {
 public:
     struct Share {
         int weight = 0;
+        bool closed = false;  // by a shift: it is not checked
         bool healthy = true;  // as of its last check
         std::int64_t sessions = 0;
     };
@@ -29,6 +30,12 @@ public:
     void cut_sessions(Place place);
     // Where the next request goes, by weight among the healthy; nothing if nobody is there to take it.
     std::optional<Place> route();
+    // Whether a session with this region goes on: it outlives that the region is closed, and ends when it is cut or
+    // when a region that is open fails.
+    bool keeps(Place place) const {
+        const Share& share = shares_[place];
+        return part_.health == Health::up && (share.healthy || share.closed) && share.sessions > 0;
+    }
 
 private:
     void check_health();

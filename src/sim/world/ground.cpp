@@ -137,14 +137,16 @@ void Ground::spend(Span span, Moment deadline) {
         schedule_.run_until(schedule_.now() + span);
 }
 
-void Ground::begin_call(const Errand& errand) {
+void Ground::begin_call(const Errand& errand, Span ahead) {
     check(!errand_, "calls happen one after the other");
     errand_ = errand;
     spent_ = Span{0};
+    caller_ahead_ = ahead;
 }
 
 Span Ground::end_call() {
     errand_.reset();
+    caller_ahead_ = Span{0};
     return std::exchange(spent_, Span{0});
 }
 

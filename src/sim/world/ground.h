@@ -119,9 +119,12 @@ public:
     // Calls. `visit` says what becomes of one exchange with `part` and lets its time pass.
     Passage visit(Port port, const Part& part, Moment deadline);
     void spend(Span span, Moment deadline);
-    // When it is, for the caller of a call that has already taken time.
-    Moment caller_time() const { return schedule_.now() + spent_; }
-    void begin_call(const Errand& errand);
+    // When it is, for a call that has already taken time; and what the clock of its caller shows, by which its deadline
+    // was set.
+    Moment call_time() const { return schedule_.now() + spent_; }
+    Moment caller_time() const { return call_time() + caller_ahead_; }
+    // `ahead`: of the caller's clock.
+    void begin_call(const Errand& errand, Span ahead = {});
     Span end_call();  // what it took
     void side_by_side(std::size_t count, const std::function<void(std::size_t)>& call);
 
@@ -149,7 +152,7 @@ private:
     std::array<std::uint64_t, port_count> visits_{};
     Meddle meddle_;
     std::optional<Errand> errand_;
-    Span spent_{};
+    Span spent_{}, caller_ahead_{};
     std::vector<Effect> effects_;
 };
 

@@ -1,18 +1,23 @@
 #include "sim/world/schedule.h"
 
 #include <algorithm>
-#include <tuple>
-#include <utility>
 
 namespace kedge::sim {
 
-bool Schedule::later(const Due& a, const Due& b) {
-    return std::tie(a.when, a.tie, a.serial) > std::tie(b.when, b.tie, b.serial);
+Schedule::~Schedule() {
+    for (const Due& due : queue_) due.slot->drop(*due.slot);
 }
 
-void Schedule::at(Moment when, Event event) {
-    queue_.push_back({std::max(when, now_), random_.next(), ++serial_, std::move(event)});
-    std::push_heap(queue_.begin(), queue_.end(), later);
+Schedule::Slot& Schedule::free_slot() {
+    if (free_.empty()) return slots_.emplace_back();
+    Slot& slot = *free_.back();
+    free_.pop_back();
+    return slot;
+}
+
+void Schedule::push(Moment when, Slot& slot) {
+    queue_.push_back({std::max(when, now_), random_.next(), ++serial_, &slot});
+    std::push_heap(queue_.begin(), queue_.end(), Later{});
 }
 
 bool Schedule::step(Moment limit) {
@@ -20,11 +25,13 @@ bool Schedule::step(Moment limit) {
         now_ = std::max(now_, limit);
         return false;
     }
-    std::pop_heap(queue_.begin(), queue_.end(), later);
-    Due due = std::move(queue_.back());
+    std::pop_heap(queue_.begin(), queue_.end(), Later{});
+    const Due due = queue_.back();
     queue_.pop_back();
     now_ = std::max(now_, due.when);
-    due.event();
+    due.slot->run(*due.slot);
+    due.slot->drop(*due.slot);
+    free_.push_back(due.slot);
     return true;
 }
 

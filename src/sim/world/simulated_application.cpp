@@ -142,6 +142,13 @@ Result<TrafficLook> SimulatedTraffic::look(Moment deadline) {
     return look;
 }
 
+// The driver hands an order over before it waits: without an answer nobody knows what became of it.
+Error SimulatedTraffic::unanswered(Passage passage) const {
+    Error error = not_through(passage, model_.name());
+    if (passage == Passage::silent) error.fault = Fault::outcome_unknown;
+    return error;
+}
+
 Result<void> SimulatedTraffic::shift(const std::map<std::string, int>& weights, Moment deadline) {
     std::vector<std::pair<Place, int>> shares;
     for (const auto& [region, weight] : weights) {
@@ -150,10 +157,10 @@ Result<void> SimulatedTraffic::shift(const std::map<std::string, int>& weights, 
         shares.emplace_back(*place, weight);
     }
     const Passage passage = ground_.visit(Port::traffic, model_.part(), deadline);
-    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, model_.name());
+    if (passage == Passage::silent || passage == Passage::refused) return unanswered(passage);
     for (const auto& [place, weight] : shares) ground_.note(EffectKind::shift, place, model_.index(), weight);
     model_.shift(shares);
-    if (passage != Passage::through) return not_through(passage, model_.name());
+    if (passage != Passage::through) return unanswered(passage);
     return {};
 }
 
@@ -161,10 +168,10 @@ Result<void> SimulatedTraffic::cut_sessions(const std::string& region, Moment de
     const auto place = ground_.place_of(region);
     if (!place) return Error{Fault::not_found, fmt::format("{} knows no region {}", model_.name(), region)};
     const Passage passage = ground_.visit(Port::traffic, model_.part(), deadline);
-    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, model_.name());
+    if (passage == Passage::silent || passage == Passage::refused) return unanswered(passage);
     ground_.note(EffectKind::cut_sessions, *place, model_.index());
     model_.cut_sessions(*place);
-    if (passage != Passage::through) return not_through(passage, model_.name());
+    if (passage != Passage::through) return unanswered(passage);
     return {};
 }
 

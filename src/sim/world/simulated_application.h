@@ -50,6 +50,8 @@ public:
     Result<void> cut_sessions(const std::string& region, Moment deadline) override;
 
 private:
+    Error unanswered(Passage passage) const;
+
     Ground& ground_;
     EntranceModel& model_;
 };

@@ -168,7 +168,7 @@ Result<void> SimulatedCache::write_canary(const std::string& region, const std::
     // While writes are paused the command waits, with its caller.
     if (node.paused_until > ground_.now()) {
         ground_.spend(node.paused_until - ground_.now(), deadline);
-        if (node.paused_until > ground_.caller_time())
+        if (node.paused_until > ground_.call_time())
             return Error{Fault::outcome_unknown,
                          fmt::format("{}: key {}: no answer came in time", node.part.name, key)};
     }

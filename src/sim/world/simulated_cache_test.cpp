@@ -39,6 +39,9 @@ public:
         return {acknowledged_, missing};
     }
 
+    std::string listed_as(const std::string& sentinel) const override {
+        return "sentinel of sessions " + sentinel.substr(std::string("sentinel-").size());
+    }
     void kill(const std::string& name) override { ground_.set_health(part(name), Health::dead); }
     void freeze(const std::string& name) override { ground_.set_health(part(name), Health::frozen); }
     void thaw(const std::string& name) override { ground_.set_health(part(name), Health::up); }

@@ -1,7 +1,7 @@
 // The simulated database keeps the contract that the real drivers keep.
 #include "sim/world/simulated_database.h"
 
-#include "targets/database_contract.h"
+#include "targets/unmanaged_database_contract.h"
 
 namespace kedge::sim {
 namespace {

@@ -70,10 +70,18 @@ Result<std::vector<LogLine>> SimulatedLogs::newest(const std::string& region, in
 Result<Receipt> SimulatedChannel::send(const Notice& notice, Moment deadline) {
     const Passage passage = ground_.visit(Port::channel, part_, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, part_.name);
-    if (!accepts_and_loses) ++deliveries_[notice.key];
+    if (!accepts_and_loses) deliver(notice.key);
     ground_.note(EffectKind::announce, ground_.outside(), index_);
     if (passage != Passage::through) return not_through(passage, part_.name);
     return Receipt{Truth::unknown, "taken", 1};
+}
+
+void SimulatedChannel::deliver(const std::string& key) {
+    const int times = repeats ? 2 : 1;
+    if (late == Span{0})
+        deliveries_[key] += times;
+    else
+        ground_.schedule().after(late, [this, key, times] { deliveries_[key] += times; });
 }
 
 Result<Truth> SimulatedChannel::delivered(const std::string& key, Moment deadline) {

@@ -55,8 +55,12 @@ public:
     // Deliveries by key, repeats that the receiver dropped included.
     const std::map<std::string, int>& deliveries() const { return deliveries_; }
     bool accepts_and_loses = false;  // a pager that says 202 and calls nobody
+    bool repeats = false;            // every notice comes twice
+    Span late{};                     // from when it was taken until it is there
 
 private:
+    void deliver(const std::string& key);
+
     Ground& ground_;
     std::size_t index_;
     Part part_;

@@ -99,8 +99,9 @@ Result<std::string> HaproxyTraffic::ask(const std::string& line, Moment deadline
 }
 
 Result<TrafficLook> HaproxyTraffic::look(Moment deadline) {
+    // Servers of all proxies: by its name a frontend would be found before a backend that is called the same.
     const std::string text =
-        TRY(ask(fmt::format("show servers state {0};show stat {0} 4 -1", settings_.backend), deadline, false));
+        TRY(ask(fmt::format("show servers state {};show stat -1 4 -1", settings_.backend), deadline, false));
     std::map<std::string, Server, std::less<>> servers;
     for (const std::string_view line : split(text, '\n')) {
         const std::vector<std::string_view> parts = split(line, ' ');

@@ -12,7 +12,7 @@
 #include "os/clock.h"
 #include "os/files.h"
 #include "os/wait.h"
-#include "targets/database_contract.h"
+#include "targets/unmanaged_database_contract.h"
 #include "targets/postgres/scratch_cluster.h"
 
 namespace kedge {

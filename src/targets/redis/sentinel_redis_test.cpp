@@ -70,6 +70,7 @@ public:
     void start_writing() override { writer_ = std::make_unique<Writer>(group_); }
     std::int64_t acknowledged() const override { return writer_->acknowledged(); }
     Written stop_writing() override { return writer_->stop(); }
+    std::string listed_as(const std::string& sentinel) const override { return to_string(group_.endpoint(sentinel)); }
     void kill(const std::string& name) override { group_.kill(name); }
     void freeze(const std::string& name) override { group_.freeze(name); }
     void thaw(const std::string& name) override { group_.thaw(name); }
