@@ -247,7 +247,7 @@ TEST_F(SqliteDisk, AFailedSyncClosesTheJournalAlthoughTheNextWouldSucceed) {
 }
 
 TEST_F(SqliteDisk, AFailedCheckpointKeepsTheEntryAndTakesNoFurtherOne) {
-    const std::vector<Draft> large(1, {"step.evidence", std::string(900'000, 'x'), {}});
+    const std::vector<Draft> large(1, Draft{"step.evidence", Json(std::string(900'000, 'x')), {}});
     for (int i = 0; i < 4; ++i) ASSERT_TRUE(journal->append(*claim, large, {}, Ends::no));
     disk.fail_sync(2, SQLITE_IOERR_FSYNC, true);  // the first is that of the commit
     ASSERT_TRUE(journal->append(*claim, large, {}, Ends::no));
