@@ -41,8 +41,7 @@ public:
         const Moment begun = SystemClock{}.now();
         recovery_.stage = Stage::working;
         const Instance instance = TRY(make_instance());
-        TRY(verify::copy_base_backup({choice_.base, choice_.log}, recovery_.directory + "/data", instance.owner(),
-                                     options_.stop, [&](const std::string& step) { say(step); }));
+        TRY(copy(instance));
         const Moment copied = SystemClock{}.now();
         const OwnPostgres replayed = TRY(replay(instance));
         const std::string log = replayed.log();
@@ -67,17 +66,24 @@ private:
     }
 
     Result<Instance> make_instance() {
-        const auto major = verify::major_of(TRY(read_file(choice_.base + "/PG_VERSION", 64)));
-        if (!major) return Error{Fault::corrupt, choice_.base + "/PG_VERSION names no version"};
+        const verify::BaseLook look = TRY(verify::look_at_base({choice_.base, choice_.log}, options_.stop));
+        const auto major = verify::major_of(look.version);
+        if (!major) return Error{Fault::corrupt, choice_.base + " does not say of which version it is"};
         recovery_.major = *major;
         Instance instance = TRY(Instance::of(recovery_, *major, options_.stop));
-        if (verify::makes_tablespaces(choice_.log, options_.threads))
-            return Error{Fault::refused,
-                         "the log makes a tablespace, which a server here would make where the original is",
-                         "recover on a machine of its own, or to a moment before it"};
         TRY(tell("preparing"));
-        TRY(instance.make_directory(recovery_, TRY(verify::bytes_of_copy({choice_.base, choice_.log}))));
+        TRY(instance.make_directory(recovery_, look.bytes));
         return instance;
+    }
+
+    Result<void> copy(const Instance& instance) {
+        const verify::BaseAndLog what{choice_.base, choice_.log};
+        const std::string data = recovery_.directory + "/data";
+        TRY(verify::copy_base_backup(what, data, instance.owner(), options_.stop,
+                                     [&](const std::string& step) { say(step); }));
+        if (!TRY(verify::copy_makes_tablespaces(what, data, options_.threads))) return {};
+        return Error{Fault::refused, "the log makes a tablespace, which a server here would make where the original is",
+                     "recover on a machine of its own, or to a moment before it"};
     }
 
     void show_progress(const std::string& log) const {

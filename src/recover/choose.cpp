@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "backup/shelf.h"
-#include "os/files.h"
 #include "verify/files/examine.h"
 
 namespace kedge::recover {
@@ -103,10 +102,6 @@ Result<Choice> choose(const Estate& estate, const BackupPolicy& policy, const ve
         const verify::Reach& reach = window.reaches[*choice.recovery.reach];
         const verify::RecoveryBase& base = window.bases[reach.base];
         step("reading " + std::filesystem::path(base.name).filename().string());
-        if (!exists(base.name + "/PG_VERSION")) {
-            choice.passed_over.push_back({base.name, "it is packed in tars"});
-            continue;
-        }
         const auto damage = TRY(damage_of(base.name, options));
         if (damage) {
             choice.passed_over.push_back({base.name, *damage});

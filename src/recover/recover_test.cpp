@@ -145,6 +145,16 @@ TEST_F(Recovering, ADamagedBackupIsPassedOverForAnEarlierOne) {
     EXPECT_EQ(held(recovered("older", {})), "10\t{1,2,3}");
 }
 
+TEST_F(Recovering, ABackupInTarsServesAsWell) {
+    world.directory.run({std::string(scratch_bin_directory) + "/pg_basebackup", "-d", world.server->conninfo(), "-D",
+                         world.store + "/base/99991231T000000.000Z", "-Ft", "-z", "-c", "fast"});
+    world.server->sql("INSERT INTO notes VALUES (3)");
+    world.archive();
+    const Choice choice = chosen({});
+    EXPECT_THAT(choice.base, HasSubstr("99991231T000000"));
+    EXPECT_EQ(held(recovered("tars", {})), "10\t{1,2,3}");
+}
+
 TEST_F(Recovering, AGapInTheLogIsNotTakenForItsEnd) {
     world.server->sql("INSERT INTO notes VALUES (3)");
     const std::string lost = world.server->sql("SELECT pg_walfile_name(pg_switch_wal())");
