@@ -76,8 +76,8 @@ private:
 // The file, held against every other writer while this lives. Not thread-safe.
 class ErasureFile {
 public:
-    // Opens it, or makes it with mode 0600, and the directory that it lies in. corrupt as of ErasureLedger::read; unavailable if another holds it too
-    // long.
+    // Opens it, or makes it with mode 0600, and the directory that it lies in. corrupt as of ErasureLedger::read;
+    // unavailable if another holds it too long.
     static Result<ErasureFile> open(const std::string& path, const Until& until);
 
     const ErasureLedger& ledger() const { return ledger_; }

@@ -54,9 +54,9 @@ public:
     // refused: no replica that could take over, no quorum, Sentinels that disagree; not_found: no Sentinel knows
     // the master's name; conflict: a failover is under way.
     virtual Result<void> fail_over(const std::string& region, Moment deadline) = 0;
-    // How long ago the Sentinel that `fail_over` would ask heard from the node in `region`. While it fails over it asks a
-    // node again only a second after it last did, and believes in the new master only then: if it has just heard, that
-    // second passes while the order is prepared. Nothing: it does not say. Errors as of fail_over.
+    // How long ago the Sentinel that `fail_over` would ask heard from the node in `region`. While it fails over it asks
+    // a node again only a second after it last did, and believes in the new master only then: if it has just heard,
+    // that second passes while the order is prepared. Nothing: it does not say. Errors as of fail_over.
     virtual Result<std::optional<Span>> since_heard(const std::string& region, Moment deadline) = 0;
     // Makes the node in `region` a replica of the one in `master`.
     virtual Result<void> follow(const std::string& region, const std::string& master, Moment deadline) = 0;

@@ -34,7 +34,7 @@ struct Targets {
     std::map<std::string, std::unique_ptr<Channel>> channels;
     std::map<std::string, std::unique_ptr<Metrics>> metrics;
     std::map<std::string, std::unique_ptr<Logs>> logs;
-    std::unique_ptr<Backups> backups;  // of every policy; null where there are none
+    std::unique_ptr<Backups> backups;        // of every policy; null where there are none
     std::unique_ptr<Recoveries> recoveries;  // null where nothing can be recovered
     std::unique_ptr<Samples> samples;
     SideBySide side_by_side =

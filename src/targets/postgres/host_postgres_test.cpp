@@ -12,8 +12,8 @@
 #include "os/clock.h"
 #include "os/files.h"
 #include "os/wait.h"
-#include "targets/unmanaged_database_contract.h"
 #include "targets/postgres/scratch_cluster.h"
+#include "targets/unmanaged_database_contract.h"
 
 namespace kedge {
 namespace {

@@ -14,9 +14,9 @@
 namespace kedge::verify {
 
 struct BackupLabel {
-    Lsn start;       // recovery begins here
+    Lsn start;                  // recovery begins here
     std::string start_segment;  // the file of the log that this is in, as the server names it; empty: it was not said
-    Lsn checkpoint;  // where the record of the start checkpoint is
+    Lsn checkpoint;             // where the record of the start checkpoint is
     std::string method, from;
     std::string start_time, label;  // as written, in the server's time zone
     std::uint32_t start_timeline = 1;
