@@ -135,7 +135,7 @@ public:
     std::vector<Answer> ask(const Damage& damage) const {
         const BackupFile& file = subject_.files[damage.file];
         write(place_of(file), damage.bytes);
-        const std::vector<Answer> answers = ask();
+        std::vector<Answer> answers = ask();
         write(place_of(file), file.bytes);
         return answers;
     }
@@ -196,7 +196,7 @@ void print_missed(const Row& row, const std::string& first) {
 }  // namespace
 
 Checker program_checker(std::string name, Arguments arguments) {
-    return {std::move(name), [arguments](const std::string& path) {
+    return {std::move(name), [arguments = std::move(arguments)](const std::string& path) {
                 Arguments all = arguments;
                 all.push_back(path);
                 const auto output = run(all, within(10s), {.output_bytes_max = 1u << 16});

@@ -43,7 +43,7 @@ public:
             "generate_series(x.m + 1, x.m + 900) g");
         server_->sql("UPDATE t SET says = md5(says) WHERE id % 7 = 0 AND id > (SELECT max(id) - 2000 FROM t)");
         server_->sql("DELETE FROM t WHERE id < (SELECT max(id) - 9000 FROM t)");
-        const std::string last = server_->sql("SELECT pg_walfile_name(pg_switch_wal())");
+        std::string last = server_->sql("SELECT pg_walfile_name(pg_switch_wal())");
         check(server_->await(fmt::format("SELECT last_archived_wal >= '{}' FROM pg_stat_archiver", last), "t"),
               "the log is archived");
         return last;
