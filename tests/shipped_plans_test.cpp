@@ -63,6 +63,8 @@ const std::vector<Use> uses{
     {"traffic-shift", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"share", "10"}}, {"api"}},
     {"daily-verification", {}, {"backups"}},
     {"weekly-verification", {}, {"backups"}},
+    {"point-in-time-recovery", {{"to", "latest"}, {"name", "copy"}}, {"aragora-postgres"}},
+    {"full-restore", {{"name", "copy"}}, {"aragora-postgres"}},
 };
 
 TEST(ShippedPlans, BindToTheLab) {
@@ -84,7 +86,8 @@ TEST(ShippedPlans, AskForProbesThatThereAre) {
         const Json probes = lab().target("aragora-api")->settings.section("probes").json();
         for (const BoundStep& step : bound->steps) {
             if (step.type == nullptr || step.type->name != "application.probe") continue;
-            EXPECT_TRUE(probes.contains(step.with["probe"].get<std::string>())) << use.plan << ": " << dump(step.with);
+            EXPECT_TRUE(probes.contains(get_string(step.with, "probe").value_or("")))
+                << use.plan << ": " << dump(step.with);
         }
     }
 }
@@ -98,7 +101,7 @@ TEST(ShippedPlans, AskForBackupPoliciesThatThereAre) {
         ASSERT_TRUE(bound);
         for (const BoundStep& step : bound->steps) {
             if (step.type == nullptr || !step.type->name.starts_with("backup.")) continue;
-            EXPECT_NE(lab().backup(step.with["policy"].get<std::string>()), nullptr) << dump(step.with);
+            EXPECT_NE(lab().backup(get_string(step.with, "policy").value_or("")), nullptr) << dump(step.with);
             ++asked;
         }
     }
