@@ -315,12 +315,21 @@ private:
     std::map<int, std::set<std::string>> written_in_;  // tables with rows that are written, by round
 };
 
+// A server that crashed before anything of the transaction had reached its disk has forgotten that it was: it calls its
+// number one of the future, and asking for its status is an error.
+std::string status_query(const std::string& transaction) {
+    return fmt::format(
+        "SELECT CASE WHEN '{0}'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'aborted' ELSE "
+        "pg_xact_status('{0}') "
+        "END",
+        transaction);
+}
+
 // What fresh connections say of a transaction: "committed", "aborted", or the last words about one that is neither.
 std::string status_of(const backup::PostgresServer& live, const std::string& transaction) {
     const Until until = within(asking_limit);
     for (;;) {
-        const auto status =
-            backup::ask_postgres(live, fmt::format("SELECT pg_xact_status('{}')", transaction), asking_limit, {});
+        const auto status = backup::ask_postgres(live, status_query(transaction), asking_limit, {});
         // One "in progress" has not noticed yet that nobody is there any more.
         if (!status || *status != "in progress") return status ? *status : status.error().message;
         if (until.deadline <= SystemClock{}.now()) return *status;
@@ -338,7 +347,7 @@ Result<void> find_out(const backup::PostgresServer& live, const Extraction& extr
     return Error{Fault::outcome_unknown,
                  fmt::format("{}: transaction {} may have been committed; asked about it: {}", lost.message,
                              transaction, status),
-                 fmt::format("ask the primary: SELECT pg_xact_status('{}')", transaction)};
+                 "ask the primary: " + status_query(transaction)};
 }
 
 Result<void> end_transaction(const backup::PostgresServer& server, ExtractLive& live, const ExtractOptions& options,
