@@ -146,8 +146,11 @@ TEST_F(Recovering, ADamagedBackupIsPassedOverForAnEarlierOne) {
 }
 
 TEST_F(Recovering, ABackupInTarsServesAsWell) {
-    world.directory.run({std::string(scratch_bin_directory) + "/pg_basebackup", "-d", world.server->conninfo(), "-D",
-                         world.store + "/base/99991231T000000.000Z", "-Ft", "-z", "-c", "fast"});
+    const auto taken =
+        run_or_fail({std::string(scratch_bin_directory) + "/pg_basebackup", "-d", world.server->conninfo(), "-D",
+                     world.store + "/base/99991231T000000.000Z", "-Ft", "-z", "-c", "fast"},
+                    within(std::chrono::minutes(1)));
+    ASSERT_TRUE(taken) << taken.error().message;
     world.server->sql("INSERT INTO notes VALUES (3)");
     world.archive();
     const Choice choice = chosen({});
