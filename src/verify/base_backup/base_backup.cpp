@@ -55,9 +55,7 @@ std::uint32_t segment_pages_of(const std::vector<Member>& members) {
 
 bool is_base_backup(const std::vector<Member>& members) {
     return find(members, "global/pg_control") != nullptr || find(members, "backup_label") != nullptr ||
-           find(members, "backup_manifest") != nullptr || std::ranges::any_of(members, [](const Member& member) {
-               return member.path.find('/') == std::string::npos && prefix_of_tar(member.path) == "";
-           });
+           find(members, "backup_manifest") != nullptr || is_tar_backup(members);
 }
 
 BaseBackup examine_base_backup(const std::vector<Member>& members, const Limits& limits, Effort& effort) {
