@@ -54,7 +54,8 @@ private:
 
         template <class Deed>
         void hold(Deed deed) {
-            if constexpr (sizeof(Deed) <= room && alignof(Deed) <= alignof(std::max_align_t)) {
+            static_assert(alignof(Deed) <= alignof(std::max_align_t), "a slot is aligned for it");
+            if constexpr (sizeof(Deed) <= room) {
                 new (place.data()) Deed(std::move(deed));
                 run = [](Slot& slot) { (*std::launder(reinterpret_cast<Deed*>(slot.place.data())))(); };
                 drop = [](Slot& slot) { std::launder(reinterpret_cast<Deed*>(slot.place.data()))->~Deed(); };
