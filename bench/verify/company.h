@@ -10,6 +10,11 @@
 
 namespace kedge::verify {
 
+// The path of a program of the server's version.
+inline std::string tool(const char* program) {
+    return std::string(scratch_bin_directory) + "/" + program;
+}
+
 // Makes the tables in database `postgres` of `server` and fills them with about `bytes` of COPY text. The same for the
 // same `bytes`.
 void make_company(const ScratchDirectory& directory, const ScratchServer& server, std::uint64_t bytes);

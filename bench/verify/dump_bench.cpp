@@ -25,10 +25,6 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-std::string tool(const char* program) {
-    return std::string(scratch_bin_directory) + "/" + program;
-}
-
 void make_dumps(const std::string& directory, std::uint64_t bytes) {
     if (fs::exists(directory + "/made")) return;
     fs::remove_all(directory);

@@ -26,10 +26,6 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-std::string tool(const char* program) {
-    return std::string(scratch_bin_directory) + "/" + program;
-}
-
 void make_backups(const std::string& directory, std::uint64_t bytes) {
     if (fs::exists(directory + "/made")) return;
     fs::remove_all(directory);

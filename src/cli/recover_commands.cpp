@@ -39,29 +39,6 @@ struct Discard {
     std::string name, confirm;
 };
 
-// The database that was named, or the only one of the estate that can be recovered.
-Result<const BackupPolicy*> policy_for(const Estate& estate, const Pitr& options) {
-    if (options.target) {
-        const Target* target = estate.target(*options.target);
-        if (target == nullptr || target->kind != TargetKind::database)
-            return Error{Fault::not_found, fmt::format("`{}` is no database of the estate", *options.target)};
-        return recover::recovery_policy(estate, *options.target, options.policy);
-    }
-    std::vector<std::string> names;
-    for (const Target& target : estate.targets)
-        if (target.kind == TargetKind::database) names.push_back(target.name);
-    if (names.size() == 1) return recover::recovery_policy(estate, names.front(), options.policy);
-    return Error{Fault::invalid_input, fmt::format("the estate has {} databases", names.size()),
-                 "say which with --target"};
-}
-
-std::string default_name(Moment now) {
-    std::string text = to_string(now).substr(0, 19);  // 2026-11-24T03:05:07
-    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
-    std::ranges::replace(text, 'T', '-');
-    return "pitr-" + text;
-}
-
 void print_choice(Console& console, const Recovery& recovery, const Choice& choice) {
     for (const recover::PassedOver& one : choice.passed_over)
         console.warn(fmt::format("{} was passed over: {}", printable(one.base), printable(one.why)));
@@ -116,21 +93,14 @@ Result<void> fill(Context& context, const Pitr& options, Wanted& wanted) {
     wanted.target = TRY(target_of(options));
     wanted.estate = TRY(find_estate(context));
     wanted.state = TRY(find_state_directory(context));
-    wanted.policy = TRY(policy_for(wanted.estate, options));
-    const std::string name = options.name.empty() ? default_name(context.now()) : options.name;
-    TRY(recover::check_recovery_name(name));
-    const Target& database = *wanted.estate.target(wanted.policy->of);
-    const std::string place = options.place.empty() ? recover::usual_place() : options.place;
-    if (!place.starts_with('/')) return Error{Fault::invalid_input, "--place is not an absolute path"};
-    wanted.recovery = {.name = name,
-                       .target = database.name,
-                       .policy = wanted.policy->name,
-                       .asked = to_string(wanted.target),
-                       .database = database.settings.text("database").value_or("postgres"),
-                       .directory = place + "/" + name,
-                       .who = context.around().login,
-                       .begun = context.now(),
-                       .key = options.key};
+    wanted.policy =
+        TRY(recover::recovery_policy(wanted.estate, TRY(database_of(wanted.estate, options.target)), options.policy));
+    wanted.recovery = TRY(recovery_asked_for(context, wanted.estate, *wanted.policy,
+                                             {.name = options.name,
+                                              .kind = "pitr",
+                                              .place = options.place,
+                                              .key = options.key,
+                                              .what = to_string(wanted.target)}));
     return {};
 }
 

@@ -32,41 +32,18 @@ struct Wanted {
     Recovery recovery;
 };
 
-Result<std::string> database_of(const Estate& estate, const std::optional<std::string>& named) {
-    std::vector<std::string> names;
-    for (const Target& target : estate.targets)
-        if (target.kind == TargetKind::database && (!named || target.name == *named)) names.push_back(target.name);
-    if (names.size() == 1) return names.front();
-    if (named) return Error{Fault::not_found, fmt::format("`{}` is no database of the estate", *named)};
-    return Error{Fault::invalid_input, fmt::format("the estate has {} databases", names.size()),
-                 "say which with --target"};
-}
-
-std::string default_name(Moment now) {
-    std::string text = to_string(now).substr(0, 19);
-    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
-    std::ranges::replace(text, 'T', '-');
-    return "restore-" + text;
-}
-
 Result<void> fill(Context& context, const Restore& options, Wanted& wanted) {
     wanted.estate = TRY(find_estate(context));
     wanted.state = TRY(find_state_directory(context));
-    const std::string target = TRY(database_of(wanted.estate, options.target));
-    wanted.policy = TRY(recover::dump_policy(wanted.estate, target, options.policy));
-    const std::string name = options.name.empty() ? default_name(context.now()) : options.name;
-    TRY(recover::check_recovery_name(name));
-    const std::string place = options.place.empty() ? recover::usual_place() : options.place;
-    if (!place.starts_with('/')) return Error{Fault::invalid_input, "--place is not an absolute path"};
-    wanted.recovery = {.name = name,
-                       .target = target,
-                       .policy = wanted.policy->name,
-                       .asked = options.dump ? "the dump " + *options.dump : "the newest sound dump",
-                       .database = wanted.estate.target(target)->settings.text("database").value_or("postgres"),
-                       .directory = place + "/" + name,
-                       .who = context.around().login,
-                       .begun = context.now(),
-                       .key = options.key};
+    wanted.policy =
+        TRY(recover::dump_policy(wanted.estate, TRY(database_of(wanted.estate, options.target)), options.policy));
+    wanted.recovery =
+        TRY(recovery_asked_for(context, wanted.estate, *wanted.policy,
+                               {.name = options.name,
+                                .kind = "restore",
+                                .place = options.place,
+                                .key = options.key,
+                                .what = options.dump ? "the dump " + *options.dump : "the newest sound dump"}));
     return {};
 }
 

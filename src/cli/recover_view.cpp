@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/text.h"
 #include "recover/gate.h"
 
@@ -9,6 +11,45 @@ namespace kedge {
 
 using recover::Recovery;
 using recover::Stage;
+
+namespace {
+
+// "pitr-20261124-030507"
+std::string default_name(const std::string& kind, Moment now) {
+    std::string text = to_string(now).substr(0, 19);
+    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+    std::ranges::replace(text, 'T', '-');
+    return kind + "-" + text;
+}
+
+}  // namespace
+
+Result<std::string> database_of(const Estate& estate, const std::optional<std::string>& named) {
+    std::vector<std::string> names;
+    for (const Target& target : estate.targets)
+        if (target.kind == TargetKind::database && (!named || target.name == *named)) names.push_back(target.name);
+    if (names.size() == 1) return names.front();
+    if (named) return Error{Fault::not_found, fmt::format("`{}` is no database of the estate", *named)};
+    return Error{Fault::invalid_input, fmt::format("the estate has {} databases", names.size()),
+                 "say which with --target"};
+}
+
+Result<Recovery> recovery_asked_for(const Context& context, const Estate& estate, const BackupPolicy& policy,
+                                    const Asked& asked) {
+    const std::string name = asked.name.empty() ? default_name(asked.kind, context.now()) : asked.name;
+    const std::string place = asked.place.empty() ? recover::usual_place() : asked.place;
+    TRY(recover::check_recovery_name(name));
+    TRY(recover::check_place(place));
+    return Recovery{.name = name,
+                    .target = policy.of,
+                    .policy = policy.name,
+                    .asked = asked.what,
+                    .database = estate.target(policy.of)->settings.text("database").value_or("postgres"),
+                    .directory = place + "/" + name,
+                    .who = context.around().login,
+                    .begun = context.now(),
+                    .key = asked.key};
+}
 
 std::string stage_text(const Recovery& recovery, bool is_worked_on) {
     if (recovery.stage == Stage::working && !is_worked_on) return "interrupted";

@@ -30,7 +30,9 @@ std::vector<Standing> standings(const BoundPlan& plan) {
 Truth verdict(const BoundStep& step, Standing standing, const Look& look) {
     if (step.kind == StepKind::person || !step.skipped_because.empty()) return Truth::yes;
     if (step.kind == StepKind::check) {
-        if (standing == Standing::later && look.done == Truth::no) return Truth::yes;
+        // A moment that is only waited for if it comes stops nobody either.
+        const bool stops_nobody = standing == Standing::later || step.if_failed == IfFailed::ignore;
+        if (stops_nobody && look.done == Truth::no) return Truth::yes;
         return look.done;
     }
     if (look.done == Truth::yes || look.allowed == Truth::yes) return Truth::yes;

@@ -35,6 +35,10 @@ TEST(Verdicts, OfAConditionAreWhatIsSeenUnlessItIsStillToBeMade) {
         EXPECT_EQ(verdict(check, Standing::now, {.done = seen}), seen);
     EXPECT_EQ(verdict(check, Standing::later, {.done = Truth::no}), Truth::yes);
     EXPECT_EQ(verdict(check, Standing::later, {.done = Truth::unknown}), Truth::unknown) << "nobody looked";
+    BoundStep waited_for = check;
+    waited_for.if_failed = IfFailed::ignore;
+    EXPECT_EQ(verdict(waited_for, Standing::now, {.done = Truth::no}), Truth::yes) << "it stops no run";
+    EXPECT_EQ(verdict(waited_for, Standing::now, {.done = Truth::unknown}), Truth::unknown);
 }
 
 TEST(Verdicts, OfAnEffectAreWhetherItMayBeApplied) {

@@ -40,6 +40,7 @@ Result<Instance> Instance::of(const Recovery& recovery, int major, const std::st
 Result<void> Instance::make_directory(const Recovery& recovery, std::uint64_t bytes) const {
     TRY(clear_directory(recovery, stop_));
     TRY(verify::prepare_place(fs::path(place_).parent_path(), bytes));
+    TRY(mark_directory(recovery));
     TRY(make_directories(place_));
     if (owner_ && chown(place_.c_str(), owner_->uid, owner_->gid) != 0)
         return Error{Fault::unavailable, fmt::format("{}: {}", place_, std::strerror(errno))};

@@ -177,6 +177,33 @@ TEST_F(Recovering, WhatAKilledOneLeftIsMadeAnewOrDiscarded) {
     EXPECT_EQ(held(recovered("left", RecoveryTarget::at(before))), "1000\t{1}");
 }
 
+TEST_F(Recovering, WhatLiesWhereItWouldGoIsNotTouched) {
+    const std::string somebodys = place + "/theirs/file";
+    fs::create_directories(place + "/theirs");
+    ASSERT_TRUE(write_file_atomically(somebodys, "precious"));
+    const Choice choice = chosen({});
+    Recovery recovery{.name = "theirs",
+                      .target = "db",
+                      .database = "postgres",
+                      .directory = place + "/theirs",
+                      .begun = SystemClock{}.now()};
+    const auto refused = recover_beside(state, recovery, choice, world.estate, {.threads = 2});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::refused);
+    EXPECT_FALSE(discard(state, recovery, {})) << "nor is it discarded";
+    recovery.stage = Stage::chosen;
+    EXPECT_TRUE(discard(state, recovery, {})) << "of one that was only chosen there is nothing to remove";
+    EXPECT_EQ(read_file(somebodys).value(), "precious");
+    fs::remove_all(place + "/theirs");
+}
+
+TEST(RecoveryPlace, IsAbsolutePlainAndShortEnoughForASocket) {
+    EXPECT_TRUE(check_place(usual_place()));
+    for (const std::string& no :
+         {std::string("relative"), std::string("/a b"), std::string("/a'b"), std::string(), "/" + std::string(60, 'a')})
+        EXPECT_FALSE(check_place(no)) << no;
+}
+
 TEST(RecoveryName, IsLettersDigitsAndDashes) {
     EXPECT_TRUE(check_recovery_name("before-the-import"));
     for (const char* name : {"", "-a", "../a", "a/b", "a b", "a.b"}) EXPECT_FALSE(check_recovery_name(name)) << name;

@@ -30,6 +30,19 @@ std::string lock_of(const std::string& state_directory, const std::string& name)
     return fmt::format("{}/{}.lock", directory_of(state_directory), name);
 }
 
+// Beside the directory: it must outlast what is in it.
+std::string mark_of(const Recovery& recovery) {
+    return recovery.directory + ".kedge";
+}
+
+// Nothing there is success.
+Result<void> remove_file(const std::string& path) {
+    std::error_code failed;
+    fs::remove(path, failed);
+    if (failed) return Error{Fault::unavailable, fmt::format("{}: {}", path, failed.message())};
+    return {};
+}
+
 Json as_json(const Recovery& recovery) {
     return {{"name", recovery.name},
             {"target", recovery.target},
@@ -105,6 +118,17 @@ Result<void> check_recovery_name(const std::string& name) {
                  fmt::format("letters, digits and `-`, at most {}", name_bytes_max)};
 }
 
+Result<void> check_place(const std::string& place) {
+    // A socket's path has 107 bytes (unix(7)).
+    constexpr std::size_t place_bytes_max = 107 - sizeof("/.s.PGSQL.5432") - name_bytes_max;
+    const auto is_plain = [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::string_view("/._-").find(static_cast<char>(c)) != std::string_view::npos;
+    };
+    if (place.starts_with('/') && place.size() <= place_bytes_max && std::ranges::all_of(place, is_plain)) return {};
+    return Error{Fault::invalid_input, fmt::format("`{}` is no place for a recovery", place),
+                 fmt::format("an absolute path of letters, digits and `._-`, at most {} bytes", place_bytes_max)};
+}
+
 Result<Recovery> find_recovery(const std::string& state_directory, const std::string& name) {
     TRY(check_recovery_name(name));
     const std::string path = file_of(state_directory, name);
@@ -153,8 +177,16 @@ ServerLook look_at_server(const Recovery& recovery, const std::stop_token& stop)
     return {Truth::yes, "its server answers"};
 }
 
+Result<void> mark_directory(const Recovery& recovery) {
+    return write_file_atomically(mark_of(recovery), recovery.name + "\n");
+}
+
 // pg_ctl knows its server by the file that the server wrote, and leaves one that is gone alone.
 Result<void> clear_directory(const Recovery& recovery, const std::stop_token& stop) {
+    if (!exists(recovery.directory)) return remove_file(mark_of(recovery));
+    if (!exists(mark_of(recovery)))
+        return Error{Fault::refused, recovery.directory + " is there already, and no recovery made it",
+                     "take another --name or --place; nothing in it was touched"};
     const std::string data = recovery.directory + "/data";
     if (exists(data + "/postmaster.pid")) {
         const std::optional<Login> owner = TRY(verify::postgres_owner());
@@ -168,17 +200,14 @@ Result<void> clear_directory(const Recovery& recovery, const std::stop_token& st
             return Error{Fault::unavailable, fmt::format("the server in {} does not stop: {}", recovery.directory,
                                                          verify::last_line(stopped.err))};
     }
-    return remove_tree(recovery.directory);
+    TRY(remove_tree(recovery.directory));
+    return remove_file(mark_of(recovery));
 }
 
 Result<void> discard(const std::string& state_directory, const Recovery& recovery, const std::stop_token& stop) {
-    TRY(clear_directory(recovery, stop));
-    std::error_code failed;
-    fs::remove(file_of(state_directory, recovery.name), failed);
-    if (failed)
-        return Error{Fault::unavailable,
-                     fmt::format("{}: {}", file_of(state_directory, recovery.name), failed.message())};
-    return {};
+    // Of one that was only chosen nothing was made.
+    if (recovery.stage != Stage::chosen) TRY(clear_directory(recovery, stop));
+    return remove_file(file_of(state_directory, recovery.name));
 }
 
 std::string usual_place() {

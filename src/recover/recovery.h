@@ -53,6 +53,9 @@ struct Recovery {
 
 // invalid_input for what is no name.
 Result<void> check_recovery_name(const std::string& name);
+// invalid_input for a directory below which no server could have its socket, or psql be told of it: relative, with
+// characters that would have to be quoted, or too long with the longest name.
+Result<void> check_place(const std::string& place);
 
 // not_found if there is none of that name, corrupt if its file cannot be read as one.
 Result<Recovery> find_recovery(const std::string& state_directory, const std::string& name);
@@ -74,7 +77,9 @@ ServerLook look_at_server(const Recovery& recovery, const std::stop_token& stop)
 // Stops its server, removes its directory, then forgets it; what cannot be removed keeps it known. The caller holds its
 // lock. Nothing there is success.
 Result<void> discard(const std::string& state_directory, const Recovery& recovery, const std::stop_token& stop);
-// Stops its server if it runs, and removes what lies in its directory.
+// Marks the directory, before it is made, as one that Kedge makes: by a file beside it.
+Result<void> mark_directory(const Recovery& recovery);
+// Stops its server if it runs, and removes its directory. refused if something lies there that is not marked.
 Result<void> clear_directory(const Recovery& recovery, const std::stop_token& stop);
 
 // "/var/tmp/kedge-recover-0": where recoveries lie if nobody says otherwise, one place for each user.
