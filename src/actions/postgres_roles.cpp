@@ -28,21 +28,27 @@ Result<Json> apply_fence(const Call& call) {
     return Json::object();
 }
 
+// The fence comes down only while nobody else took over; otherwise it ends by rejoining as a standby. Somebody may take
+// over between the look and the order: then it is down and must not be, which is for people to mend.
 Result<Look> look_unfence(const Call& call) {
     Database* database = TRY(call.database());
     const FenceLook fence = TRY(database->look_at_fence(call.region, call.deadline));
-    if (fence.fenced == Truth::no) return condition(Truth::yes, "no fence is up: " + fence.proof);
     if (fence.fenced == Truth::unknown) return unclear("its fence cannot tell: " + fence.proof);
-    // The fence comes down only while nobody else took over; otherwise it ends by rejoining as a standby.
+    const bool down = fence.fenced == Truth::no;
     for (const std::string& other : call.regions) {
         if (other == call.region) continue;
         const Result<DatabaseLook> look = database->look(other, call.deadline);
-        if (!look || look->primary == Truth::unknown)
-            return absent(Truth::unknown, fmt::format("whether {}@{} took over is unknown", call.target, other));
-        if (look->primary == Truth::yes)
-            return absent(Truth::no,
-                          fmt::format("{}@{} is primary: this one must rejoin as its standby", call.target, other));
+        if (!look || look->primary == Truth::unknown) {
+            const std::string says = fmt::format("whether {}@{} took over is unknown", call.target, other);
+            return down ? unclear("no fence is up, and " + says) : absent(Truth::unknown, says);
+        }
+        if (look->primary == Truth::no) continue;
+        Look taken = absent(Truth::no, fmt::format("{}@{} is primary: this one must rejoin as its standby{}",
+                                                   call.target, other, down ? "; raise its fence again" : ""));
+        taken.gave_up = down;
+        return taken;
     }
+    if (down) return condition(Truth::yes, "no fence is up: " + fence.proof);
     return absent(Truth::yes, "fenced, and nobody else took over");
 }
 

@@ -121,6 +121,16 @@ TEST(Compensation, FailsWhenTheUndoDoesNotShow) {
     EXPECT_EQ(stage.state_of("a"), StepState::compensation_failed);
 }
 
+TEST(Compensation, ThatMustNotHaveHappenedIsForPeopleAtOnce) {
+    Stage stage(plan({step("a", {.deadline = 4h}), step("b", {.needs = {"a"}})}));
+    stage.thing("b").replies = {refuses};
+    stage.thing("a").undo_gave_up = true;
+    const Moment began = stage.now();
+    ASSERT_TRUE(stage.play_until(RunPhase::holding));
+    EXPECT_EQ(stage.state_of("a"), StepState::compensation_failed);
+    EXPECT_LT(stage.now() - began, 2s) << "its deadline is not waited for";
+}
+
 TEST(Compensation, WaitsForAnUnknownOutcomeBeforeItTakesBack) {
     Stage stage(plan({step("a"), step("b")}));
     stage.thing("a").replies = {{.fault = Fault::outcome_unknown, .shows_after = 300ms}};

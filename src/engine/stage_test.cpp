@@ -224,7 +224,13 @@ Look Stage::look_at(const CallOrder& order) {
         thing.there = true;
         thing.comes.reset();
     }
-    if (order.undo) return {.done = truth(!thing.there), .allowed = truth(thing.there), .says = "taken back?"};
+    if (order.undo) {
+        const bool gave_up = thing.undo_gave_up && !thing.there;
+        return {.done = truth(!thing.there && !gave_up),
+                .allowed = truth(thing.there),
+                .says = "taken back?",
+                .gave_up = gave_up};
+    }
     if (thing.holds)
         return {.done = thing.holds(now_),
                 .allowed = thing.allowed,

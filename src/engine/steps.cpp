@@ -325,6 +325,8 @@ void Engine::decide_undo(std::size_t step, Moment now, Decision& out) {
         flight.look.reset();
         if (look.done == Truth::yes)
             return move(step, StepState::compensated, Cause::undone, look.says, now, out, look.evidence);
+        if (look.gave_up)
+            return move(step, StepState::compensation_failed, Cause::undo_failed, look.says, now, out, look.evidence);
         if (look.allowed == Truth::yes && !flight.asked) return order_apply(step, now, out, true);
     }
     if (now >= *flight.since + undo->deadline && flight.out == 0)

@@ -120,9 +120,12 @@ void Controller::start_another() {
     MemoryJournal journal(store_);
     StartOptions options = assignment_.options;
     options.id = "r-second";
+    // The first may have ended without the controller's having heard of it.
+    const Result<LoadedRun> first = load_run(journal, assignment_.options.id, assignment_.lab_root);
+    const bool over = first && first->state.phase() == RunPhase::ended;
     const Result<ControlledRun> second =
         start_run(journal, *assignment_.pinned, options, "another controller", world_.ground.now());
-    if (second && !second->state.plan().targets.empty() && !ended_) ++second_starts_;
+    if (second && !second->state.plan().targets.empty() && !over) ++second_starts_;
 }
 
 void Controller::die(UnsyncedTail tail) {

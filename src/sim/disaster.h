@@ -54,6 +54,10 @@ public:
     std::optional<Moment> ended_at() const { return ended_at_; }
     std::optional<Loss> loss() const { return loss_; }
 
+    // From then on nothing new goes wrong.
+    bool is_healed() const { return healed_; }
+    void healed() { healed_ = true; }
+
     // The world as it is when somebody starts the plan.
     void set_up(Loss loss);
     Result<void> start();
@@ -73,6 +77,7 @@ private:
     Scene scene_;
     Place home_;
     std::optional<Loss> loss_;
+    bool healed_ = false;
     std::optional<Moment> struck_at_, declared_at_, ended_at_;
 };
 

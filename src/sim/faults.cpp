@@ -7,7 +7,8 @@ namespace kedge::sim {
 void Staging::later(std::function<void()> strike, std::function<void()> mend, Span least, Span most) {
     Schedule& schedule = world().ground.schedule();
     const Moment at = when();
-    schedule.at(at, [strike = std::move(strike), fired_now = fired] {
+    schedule.at(at, [strike = std::move(strike), fired_now = fired, &staged = disaster] {
+        if (staged.is_healed()) return;
         strike();
         fired_now();
     });
@@ -25,6 +26,7 @@ const std::vector<FaultPiece>& all_faults() {
 }
 
 void heal(Disaster& disaster) {
+    disaster.healed();
     World& world = disaster.world();
     world.ground.mend_all();
     world.ground.meddle({});

@@ -55,7 +55,8 @@ void messages_are_lost(Staging& staging, Passage how) {
     Ground& ground = staging.world().ground;
     auto random = std::make_shared<Random>(staging.random.fork());
     auto fired = staging.fired;
-    ground.schedule().at(staging.when(), [&ground, random, share, how, fired] {
+    ground.schedule().at(staging.when(), [&ground, random, share, how, fired, &disaster = staging.disaster] {
+        if (disaster.is_healed()) return;
         ground.meddle([random, share, how, fired](Port, std::uint64_t) -> std::optional<Passage> {
             if (!random->chance(share)) return std::nullopt;
             fired();

@@ -44,5 +44,38 @@ TEST(Found, AClockThatIsBehindBoundsNoLoss) {
     }
 }
 
+// Between the look that allows to lower a fence and the order, somebody promoted the standby by hand; the fence came
+// down and was said to have been taken back, with two servers free to write.
+TEST(Found, AFenceThatComesDownBesideAPromotionByHandIsNotSaidToBeTakenBack) {
+    const Programme programme = programme_of({"regional-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}}});
+    int came_down = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        Disaster disaster(programme.assignment, seed);
+        disaster.set_up(Loss::killed);
+        disaster.people().habits.minds_the_run = false;
+        DatabaseModel& database = *disaster.world().databases.front();
+        database.pace().open_least = database.pace().open_most = 40ms;
+        const DatabaseModel::Server& old = database.at(0);
+        DatabaseModel::Server& standby = database.at(1);
+        disaster.controller().on_entry = [&](const Entry& entry, const RunState& run) {
+            if (get_string(entry.body, "step") != "fence") return;
+            const StepState fence = run.record(*run.find("fence")).state;
+            if (fence == StepState::succeeded) disaster.people().ask_of_run("cancel");
+            if (fence == StepState::compensating)
+                disaster.world().ground.schedule().after(5ms * seed, [&] { database.promote(standby); });
+            if (fence != StepState::compensated) return;
+            EXPECT_TRUE(!standby.opened_at || standby.opened_at > standby.looked_at) << "it was seen to be primary";
+        };
+        ASSERT_TRUE(disaster.start());
+        disaster.play(2min);
+        const RunState& run = *disaster.controller().state();
+        if (run.record(*run.find("fence")).state != StepState::compensation_failed || old.fenced == Truth::yes)
+            continue;
+        ++came_down;
+        EXPECT_NE(run.record(*run.find("fence")).says.find("raise its fence again"), std::string::npos);
+    }
+    EXPECT_GT(came_down, 0) << "in no disaster was the promotion made between the look and the order";
+}
+
 }  // namespace
 }  // namespace kedge::sim

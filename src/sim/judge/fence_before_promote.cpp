@@ -3,20 +3,34 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace kedge::sim {
 namespace {
 
+// A look and the order that it allows: within the limits of both, somebody can promote by hand and nobody can know.
+constexpr Span look_and_order = 10s;
+
 // In the same run, before the promotion: proof that every other server cannot write, or people who took the risk. And
-// no fence of ours comes down on a server that could come up as a second primary.
+// no fence of ours comes down, or is said to have been taken back, beside a server that was seen to be primary.
 class FenceBeforePromote final : public Invariant {
     std::string_view name() const override { return "fence before promote"; }
     void effect(const Ledger& ledger, const Effect& effect) override {
         if (!effect.errand) return;
         if (effect.kind == EffectKind::promote) judge_promotion(ledger, effect);
-        if (effect.kind == EffectKind::lower_fence) judge_lowering(ledger, effect);
+        if (effect.kind == EffectKind::lower_fence)
+            judge_lowering(ledger, *ledger.world().databases[effect.of], effect.place, "lowered");
+    }
+    void moved(const Ledger& ledger, const Move& move) override {
+        const BoundStep& step = ledger.bound(move.step);
+        if (move.to != StepState::compensated || step.type == nullptr || step.type->name != "postgres.fence") return;
+        for (const auto& database : ledger.world().databases)
+            for (const DatabaseModel::Server& server : database->servers())
+                if (database->name() == step.target && ledger.world().ground.name_of(server.part.place) == step.region)
+                    judge_lowering(ledger, *database, server.part.place, "said to be taken back");
     }
     void judge_promotion(const Ledger& ledger, const Effect& effect) {
+        ours_.insert({effect.of, effect.place});
         const DatabaseModel& database = *ledger.world().databases[effect.of];
         for (const DatabaseModel::Server& other : database.servers()) {
             const Place place = other.part.place;
@@ -28,14 +42,21 @@ class FenceBeforePromote final : public Invariant {
                                        database.at(effect.place).part.name, other.part.name));
         }
     }
-    void judge_lowering(const Ledger& ledger, const Effect& effect) {
-        const DatabaseModel& database = *ledger.world().databases[effect.of];
-        if (database.at(effect.place).standby) return;
-        for (const DatabaseModel::Server& other : database.servers())
-            if (other.part.place != effect.place && (database.is_primary(other) || other.promoting))
-                broken(ledger, fmt::format("the fence of {} was lowered while {} is primary",
-                                           database.at(effect.place).part.name, other.part.name));
+    void judge_lowering(const Ledger& ledger, const DatabaseModel& database, Place place, std::string_view what) {
+        if (database.at(place).standby) return;
+        for (const DatabaseModel::Server& other : database.servers()) {
+            if (other.part.place == place || !(database.is_primary(other) || other.promoting)) continue;
+            if (!ours_.contains({database.index(), other.part.place}) && unseen(other, ledger.now())) continue;
+            broken(ledger, fmt::format("the fence of {} was {} while {} is primary", database.at(place).part.name, what,
+                                       other.part.name));
+        }
     }
+    static bool unseen(const DatabaseModel::Server& promoted, Moment now) {
+        if (!promoted.looked_at) return false;
+        if (promoted.promoting) return true;
+        return promoted.opened_at > promoted.looked_at && now - *promoted.opened_at <= look_and_order;
+    }
+    std::set<std::pair<std::size_t, Place>> ours_;  // promoted by a step of this run
 };
 
 }  // namespace

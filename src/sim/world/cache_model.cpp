@@ -133,7 +133,11 @@ void CacheModel::fail_over(Sentinel& leader, Place target) {
 void CacheModel::finish(std::size_t index, Place target) {
     Sentinel& leader = sentinels_[index];
     Node& node = nodes_[target];
-    if (leader.part.health != Health::up || !leader.failing_over) return;
+    if (!leader.failing_over) return;
+    if (leader.part.health != Health::up) {  // what it was about is gone with it
+        leader.failing_over = false;
+        return;
+    }
     if (node.part.health != Health::up || !ground_.open_both(leader.part.place, target)) {
         // -failover-abort-slave-timeout: until then it says INPROG.
         ground_.schedule().after(pace_.failover_timeout, [this, index] { sentinels_[index].failing_over = false; });
@@ -225,13 +229,14 @@ void CacheModel::fail_over_by_itself() {
     }
 }
 
-// A node that calls itself master beside the one that the Sentinels agree on becomes its replica, in the end.
+// A node that calls itself master beside the one that a Sentinel knows becomes its replica, in the end:
+// +convert-to-slave. No epoch is compared for it; the wait is what lets a newer configuration arrive first.
 void CacheModel::turn_round() {
     for (Node& node : nodes_) {
         const Place place = node.part.place;
         const auto watcher = std::find_if(sentinels_.begin(), sentinels_.end(), [&](const Sentinel& sentinel) {
-            return sentinel.part.health == Health::up && sentinel.master != place && sentinel.epoch == epoch_ &&
-                   epoch_ > 0 && nodes_[sentinel.master].master && !sentinel.silent_since[place];
+            return sentinel.part.health == Health::up && sentinel.master != place && nodes_[sentinel.master].master &&
+                   !sentinel.silent_since[sentinel.master] && !sentinel.silent_since[place];
         });
         if (!node.master || node.part.health != Health::up || watcher == sentinels_.end()) {
             node.master_since.reset();

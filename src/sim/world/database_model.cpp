@@ -131,6 +131,7 @@ void DatabaseModel::open(Place place, std::uint64_t life) {
     }
     server.promoting = false;
     server.standby = false;
+    server.opened_at = ground_.now();
     server.connected = false;
     server.held.branch = log_.fork(server.held, ground_.now());
     server.applied = server.held.position;

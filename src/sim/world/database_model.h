@@ -51,6 +51,8 @@ public:
         std::string manager;
         std::uint64_t life = 0;  // raised whenever it ends: what was under way for an earlier one is void
         int exported = 0;
+        std::optional<Moment> opened_at;  // since when anybody can see that it was promoted
+        std::optional<Moment> looked_at;  // when it last answered a look of Kedge
     };
 
     DatabaseModel(Ground& ground, std::string name, std::size_t index, DatabasePace pace = {});

@@ -89,6 +89,7 @@ Result<DatabaseLook> SimulatedDatabase::look(const std::string& region, Moment d
     Server& server = *TRY(find(region));
     const Passage passage = reach(server, deadline);
     if (passage == Passage::through) {
+        server.looked_at = ground_.now();
         DatabaseLook look = look_at(model_, server, ground_.now());
         look.rejoin = server.rejoining;
         return look;
