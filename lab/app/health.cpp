@@ -21,10 +21,6 @@ using namespace std::chrono_literals;
 constexpr Span look_limit = 1s;
 constexpr Span look_is_fresh = 1s;
 
-Moment now() {
-    return SystemClock{}.now();
-}
-
 Json check_json(bool is_healthy, const std::string& says, Span took) {
     Json json{{"healthy", is_healthy}, {"latency_ms", static_cast<double>(took.count()) / 1000.0}};
     if (!says.empty()) json["error"] = says;
@@ -39,15 +35,15 @@ ApiResponse answer_json(int status, const Json& json) {
 
 Api::Health Api::look() {
     const std::lock_guard lock{health_mutex_};
-    if (health_ && now() - health_->at < look_is_fresh) return *health_;
+    if (health_ && SystemClock{}.now() - health_->at < look_is_fresh) return *health_;
     Health health;
     // No write of ours may reach a database whose writes are held.
     const auto pass = gate_.enter(Span{0});
     const bool is_quiet = !pass;
-    Moment start = now();
+    Moment start = SystemClock{}.now();
     const Statement write{
         "INSERT INTO health_check (instance) VALUES ($1)"
-        " ON CONFLICT (instance) DO UPDATE SET timestamp = now() RETURNING id",
+        " ON CONFLICT (instance) DO UPDATE SET timestamp = SystemClock{}.now() RETURNING id",
         {config_.instance}};
     const auto written =
         is_quiet ? database_.read({"SELECT 1", {}}, start + look_limit) : database_.write({write}, start + look_limit);
@@ -57,17 +53,18 @@ Api::Health Api::look() {
         health.database_says = written.error().message;
     else if (!has_primary)
         health.database_says = "no database takes writes";
-    health.database_reads = health.database_writes || database_.read({"SELECT 1", {}}, now() + look_limit).has_value();
-    health.database_took = now() - start;
+    health.database_reads =
+        health.database_writes || database_.read({"SELECT 1", {}}, SystemClock{}.now() + look_limit).has_value();
+    health.database_took = SystemClock{}.now() - start;
 
-    start = now();
+    start = SystemClock{}.now();
     const std::string key = "health:" + config_.instance;
     const auto replies = is_quiet ? cache_.run({{"PING"}})
                                   : cache_.run({{"SET", key, kedge::to_string(start), "EX", "60"}, {"GET", key}});
     health.redis = replies.has_value();
     if (!replies) health.redis_says = replies.error().message;
-    health.redis_took = now() - start;
-    health.at = now();
+    health.redis_took = SystemClock{}.now() - start;
+    health.at = SystemClock{}.now();
     health_ = health;
     return health;
 }
@@ -110,15 +107,15 @@ ApiResponse Api::health() {
 
 ApiResponse Api::detailed_health() {
     const Health health = look();
-    const Moment start = now();
+    const Moment start = SystemClock{}.now();
     const auto counted = database_.read({"SELECT count(*) FROM knowledge_nodes", {}}, start + look_limit);
-    Json checks{
-        {"database", check_json(health.database_writes, health.database_says, health.database_took)},
-        {"redis", check_json(health.redis, health.redis_says, health.redis_took)},
-        {"sessions", check_json(health.redis, health.redis_says, health.redis_took)},
-        {"rate_limiter", check_json(true, "", Span{0})},
-        {"websocket", check_json(true, "", Span{0})},
-        {"knowledge_mound", check_json(counted.has_value(), counted ? "" : counted.error().message, now() - start)}};
+    Json checks{{"database", check_json(health.database_writes, health.database_says, health.database_took)},
+                {"redis", check_json(health.redis, health.redis_says, health.redis_took)},
+                {"sessions", check_json(health.redis, health.redis_says, health.redis_took)},
+                {"rate_limiter", check_json(true, "", Span{0})},
+                {"websocket", check_json(true, "", Span{0})},
+                {"knowledge_mound",
+                 check_json(counted.has_value(), counted ? "" : counted.error().message, SystemClock{}.now() - start)}};
     checks["database"]["primary_region"] = database_.primary_region() ? Json(*database_.primary_region()) : Json();
     checks["database"]["reads"] = health.database_reads;
     for (const ServerState& server : database_.servers())

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Span alarmed_interval = 50ms;
+constexpr Span alarmed_watch = 50ms;
 constexpr Span call_limit = 250ms;  // must exceed a round trip between regions, connecting included
 constexpr std::size_t idle_connections_max = 8;
 
@@ -30,7 +30,7 @@ Result<void> check_role(RedisConnection& connection) {
 }
 
 // Replies after which this server is not (or not now) the one to ask.
-bool is_passing(const std::string& error) {
+bool is_passing_error(const std::string& error) {
     for (const auto* prefix : {"READONLY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS"})
         if (error.starts_with(prefix)) return true;
     return false;
@@ -78,8 +78,7 @@ void Cache::watch_sentinel(std::size_t index, const std::stop_token& stop) {
             connection.reset();
         }
         changed_.notify_all();
-        changed_.wait_for(lock, stop, state_.is_usable ? options_.calm_interval : alarmed_interval,
-                          [] { return false; });
+        changed_.wait_for(lock, stop, state_.is_usable ? options_.calm_interval : alarmed_watch, [] { return false; });
     }
 }
 
@@ -112,7 +111,7 @@ void Cache::watch_master(const std::stop_token& stop) {
         if (!verdict) connection.reset();
         judge(master, verdict);
         std::unique_lock lock{mutex_};
-        changed_.wait_for(lock, stop, state_.is_usable ? options_.calm_interval : alarmed_interval,
+        changed_.wait_for(lock, stop, state_.is_usable ? options_.calm_interval : alarmed_watch,
                           [&] { return state_.is_usable && named_master() != master; });
     }
 }
@@ -163,8 +162,8 @@ Result<std::vector<Reply>> Cache::run(const std::vector<Command>& commands, std:
     }
     for (const Reply& reply : *replies) {
         if (reply.kind != Reply::Kind::error) continue;
-        if (is_passing(reply.text)) suspect(master, reply.text);
-        return Error{is_passing(reply.text) ? Fault::unavailable : Fault::refused, "redis: " + reply.text};
+        if (is_passing_error(reply.text)) suspect(master, reply.text);
+        return Error{is_passing_error(reply.text) ? Fault::unavailable : Fault::refused, "redis: " + reply.text};
     }
     const std::lock_guard lock{mutex_};
     if (state_.master == master && idle_.size() < idle_connections_max) idle_.push_back(std::move(connection));

@@ -9,7 +9,7 @@
 namespace kedge {
 namespace {
 
-Result<Look> look_ready(const Call& call) {
+Result<Look> look_standby_ready(const Call& call) {
     return looking_at(call, call.region, [&](Database&, const DatabaseLook& look) -> Look {
         Json evidence = facts_of(look);
         if (look.reachable != Truth::yes) return condition(look.reachable, look.says, evidence);
@@ -212,7 +212,7 @@ std::vector<Action> postgres_actions() {
           .deadline = 10s,
           .call_limit = 2s,
           .grants = {"GRANT pg_monitor TO kedge"}},
-         look_ready},
+         look_standby_ready},
         {{.name = "postgres.lag",
           .on = database,
           .says = "the standby is close enough behind its living primary, by heartbeat and by position",

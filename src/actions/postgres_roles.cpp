@@ -13,10 +13,10 @@ Result<Look> look_fence(const Call& call) {
     Database* database = TRY(call.database());
     const Result<FenceLook> fence = database->look_at_fence(call.region, call.deadline);
     if (!fence) return unclear("its fence does not answer: " + fence.error().message);
-    Json evidence = {{"fenced", to_string(fence->fenced)}, {"proof", fence->proof}};
+    Json evidence = {{"fenced", kedge::to_string(fence->fenced)}, {"proof", fence->proof}};
     if (fence->fenced == Truth::yes) {
         // The first moment at which it was proved; a later look does not move it.
-        if (get(call.evidence, "fenced_at").is_null()) evidence["fenced_at"] = to_string(call.now);
+        if (get(call.evidence, "fenced_at").is_null()) evidence["fenced_at"] = kedge::to_string(call.now);
         return condition(Truth::yes, site(call) + " cannot write: " + fence->proof, std::move(evidence));
     }
     if (fence->fenced == Truth::unknown) return unclear("its fence cannot tell: " + fence->proof, std::move(evidence));
@@ -90,6 +90,15 @@ Result<Json> apply_start(const Call& call) {
     return Json::object();
 }
 
+// Where the step that stopped the old primary found that it stopped; nothing if there is no such step, or it was
+// skipped.
+std::optional<Lsn> old_end(const Call& call) {
+    for (const Fact& fact : call.facts)
+        if (fact.step == call.text("after") && fact.succeeded)
+            if (const auto at = parse_lsn(get_string(fact.evidence, "stopped_at").value_or(""))) return *at;
+    return std::nullopt;
+}
+
 // In this run the loss was bounded, or people took it.
 bool loss_was_judged(const Call& call) {
     return std::any_of(call.facts.begin(), call.facts.end(), [&](const Fact& fact) {
@@ -112,8 +121,17 @@ Result<Look> look_promote(const Call& call) {
     if (look->primary == Truth::unknown) return unclear(look->says, std::move(evidence));
     if (call.accepted) return absent(Truth::no, site(call) + " was asked and still recovers", std::move(evidence));
     if (look->replay_paused != Truth::no) return absent(Truth::no, "its replay is paused", std::move(evidence));
-    if (!loss_was_judged(call))
+    if (const std::optional<Lsn> end = old_end(call)) {
+        evidence["required"] = to_string(*end);
+        const std::optional<Lsn> has = held(*look);
+        if (!has || *has < *end)
+            return absent(has ? Truth::no : Truth::unknown,
+                          fmt::format("it holds {}, and the old primary stopped at {}",
+                                      has ? to_string(*has) : "nobody knows what", to_string(*end)),
+                          std::move(evidence));
+    } else if (!loss_was_judged(call)) {
         return absent(Truth::no, "no step of this run has bounded the loss or found it caught up", std::move(evidence));
+    }
     for (const std::string& other : call.regions) {
         if (other == call.region) continue;
         const bool taken = std::any_of(call.facts.begin(), call.facts.end(), [&](const Fact& fact) {
@@ -282,6 +300,8 @@ std::vector<Action> postgres_role_actions() {
           .says = "the standby becomes primary, once it is proved that no other server of the database can write and "
                   "the loss is bounded",
           .effect = Effect::probed,
+          .parameters = {{"after", P::step, false, "",
+                          "the step that stopped the old primary: all up to there is held"}},
           .owes = {{"redundancy", false, "{target} has no standby"}},
           .point_of_no_return = true,
           .danger = "Without proof that the old primary cannot write, both copies may take writes and diverge.",

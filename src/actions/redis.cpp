@@ -60,7 +60,7 @@ Result<Look> looking_with_sentinels(const Call& call, Judge judge) {
     return judge(*node, *sentinels);
 }
 
-Result<Look> look_ready(const Call& call) {
+Result<Look> look_replica_ready(const Call& call) {
     return looking_with_sentinels(call, [&](const CacheLook& look, const std::vector<SentinelLook>& sentinels) -> Look {
         Json evidence = facts_of(look);
         if (look.reachable != Truth::yes) return condition(look.reachable, look.says, evidence);
@@ -275,7 +275,7 @@ std::vector<Action> redis_actions() {
           .deadline = 10s,
           .call_limit = 2s,
           .grants = {look_grant, sentinel_grant}},
-         look_ready},
+         look_replica_ready},
         {{.name = "redis.heard",
           .on = cache,
           .says =

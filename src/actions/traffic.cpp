@@ -69,7 +69,7 @@ Result<Look> look_restore(const Call& call) {
     return compare(*look, before(call), call);
 }
 
-Result<Json> apply_restore(const Call& call) {
+Result<Json> apply_restore_weights(const Call& call) {
     TRY(TRY(call.traffic())->shift(before(call), call.deadline));
     return Json::object();
 }
@@ -134,7 +134,7 @@ std::vector<Action> traffic_actions() {
           .deadline = 30s,
           .call_limit = 3s},
          look_restore,
-         apply_restore},
+         apply_restore_weights},
         {{.name = "traffic.shifted",
           .on = traffic,
           .needs_region = false,

@@ -18,7 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::vector<std::string> names_in(const std::string& directory) {
+std::vector<std::string> backups_in(const std::string& directory) {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename());
     std::ranges::sort(names);
@@ -44,7 +44,7 @@ TEST(CreateBackup, DumpLiesThereWholeWithGlobalsAndAManifest) {
     std::ofstream(world.store + "/dumps/.kedge-new-left.dump") << "half";
     const CreatedBackup made = world.create("nightly");
     EXPECT_THAT(made.from, HasSubstr("the primary in east"));
-    EXPECT_THAT(names_in(world.store + "/dumps"),
+    EXPECT_THAT(backups_in(world.store + "/dumps"),
                 ElementsAre(made.name, made.name + ".globals.sql", made.name + ".kedge-manifest",
                             made.name + ".kedge-manifest.sha256"));
     EXPECT_THAT(read_file(made.path + ".globals.sql").value(), HasSubstr("CREATE ROLE postgres"));
@@ -91,13 +91,13 @@ TEST(CreateBackup, LeavesNothingWhenItFails) {
                        }});
     ASSERT_FALSE(stopped);
     EXPECT_EQ(stopped.error().fault, Fault::unavailable) << stopped.error().message;
-    EXPECT_THAT(names_in(world.store + "/dumps"), IsEmpty());
+    EXPECT_THAT(backups_in(world.store + "/dumps"), IsEmpty());
     world.server->stop();
     const auto made = world.try_create("nightly");
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().fault, Fault::unavailable);
     EXPECT_THAT(made.error().message, HasSubstr("no copy of it answers"));
-    EXPECT_THAT(names_in(world.store + "/dumps"), IsEmpty());
+    EXPECT_THAT(backups_in(world.store + "/dumps"), IsEmpty());
 }
 
 TEST(CreateBackup, CopiesWhatIsNotCopiedYet) {

@@ -173,9 +173,9 @@ bool compares_with_production(const BackupPolicy& policy) {
                                [](const TablePolicy& table) { return table.near_production.has_value(); });
 }
 
-class Judging {
+class PolicyJudge {
 public:
-    Judging(const Estate& estate, const BackupPolicy& policy, const Verdicts& known, const JudgeOptions& options)
+    PolicyJudge(const Estate& estate, const BackupPolicy& policy, const Verdicts& known, const JudgeOptions& options)
         : estate_(estate), policy_(policy), known_(known), options_(options) {}
 
     Result<Judgement> run() {
@@ -309,7 +309,7 @@ Answer freshness(const BackupPolicy& policy, const Shelf& shelf, Moment now) {
 
 Result<Judgement> judge(const Estate& estate, const BackupPolicy& policy, const Verdicts& known,
                         const JudgeOptions& options) {
-    return Judging(estate, policy, known, options).run();
+    return PolicyJudge(estate, policy, known, options).run();
 }
 
 }  // namespace kedge::backup

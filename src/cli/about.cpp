@@ -12,8 +12,6 @@
 namespace kedge {
 namespace {
 
-struct Nothing {};
-
 ExitCode show_version(Context& context, const Nothing&) {
     Console& console = context.console();
     if (console.json())

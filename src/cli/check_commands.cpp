@@ -19,11 +19,11 @@ namespace kedge {
 namespace {
 
 // How much a step means.
-enum class Weight { reads, changes, irreversible, people };
-Weight weight_of(const BoundStep& step) {
-    if (step.type == nullptr) return Weight::people;
-    if (step.type->effect == Effect::none) return Weight::reads;
-    return step.type->undo.empty() || step.type->point_of_no_return ? Weight::irreversible : Weight::changes;
+enum class StepWeight { reads, changes, irreversible, people };
+StepWeight weight_of(const BoundStep& step) {
+    if (step.type == nullptr) return StepWeight::people;
+    if (step.type->effect == Effect::none) return StepWeight::reads;
+    return step.type->undo.empty() || step.type->point_of_no_return ? StepWeight::irreversible : StepWeight::changes;
 }
 
 using namespace std::chrono_literals;
@@ -192,23 +192,23 @@ ExitCode check(Context& context, const Check& options) {
     return options.plan ? check_plan(context, options) : check_targets(context, options);
 }
 
-std::string_view sign_of(Weight weight, const Surface& surface) {
+std::string_view sign_of(StepWeight weight, const Surface& surface) {
     const bool utf8 = surface.charset == Charset::utf8;
     switch (weight) {
-        case Weight::reads: return utf8 ? "·" : ".";
-        case Weight::changes: return "~";
-        case Weight::irreversible: return "!";
-        case Weight::people: return utf8 ? "◷" : "@";
+        case StepWeight::reads: return utf8 ? "·" : ".";
+        case StepWeight::changes: return "~";
+        case StepWeight::irreversible: return "!";
+        case StepWeight::people: return utf8 ? "◷" : "@";
     }
     return "?";
 }
 
-std::string_view word_of(Weight weight) {
+std::string_view word_of(StepWeight weight) {
     switch (weight) {
-        case Weight::reads: return "reads";
-        case Weight::changes: return "changes";
-        case Weight::irreversible: return "irreversible";
-        case Weight::people: return "people";
+        case StepWeight::reads: return "reads";
+        case StepWeight::changes: return "changes";
+        case StepWeight::irreversible: return "irreversible";
+        case StepWeight::people: return "people";
     }
     return "?";
 }
@@ -267,17 +267,17 @@ void print_preview(Console& console, const Prospect& prospect, const PastRuns& p
             fmt::format("takes about {} (the middle of {} runs)", readable(past.median()), past.totals.size()));
     console.print_line();
     Table table({{"#", Align::right}, {"STEP"}, {"TAKES", Align::right}, {"GATE"}, {"UNDO"}, {"EFFECT"}});
-    std::map<Weight, int> count;
+    std::map<StepWeight, int> count;
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
         const BoundStep& step = plan.steps[i];
-        const Weight weight = weight_of(step);
+        const StepWeight weight = weight_of(step);
         const bool skipped = !step.skipped_because.empty();
         if (!skipped) ++count[weight];
         const auto took = past.last_took.find(step.id);
-        const Tone tone = skipped                          ? Tone::faint
-                          : weight == Weight::irreversible ? Tone::bad
-                          : weight == Weight::people       ? Tone::waiting
-                                                           : Tone::plain;
+        const Tone tone = skipped                              ? Tone::faint
+                          : weight == StepWeight::irreversible ? Tone::bad
+                          : weight == StepWeight::people       ? Tone::waiting
+                                                               : Tone::plain;
         const std::string doing =
             step.type == nullptr ? step.asks : fmt::format("{} {}", step.type->name, place_of(step));
         table.add({std::to_string(i + 1), step.id, took != past.last_took.end() ? readable(took->second) : "",
@@ -295,9 +295,10 @@ void print_preview(Console& console, const Prospect& prospect, const PastRuns& p
             painted(fmt::format("  {} {}", glyph(mark, surface), plan.steps[check.step].id), mark.tone, surface) +
             ": " + printable(check.look.says));
     }
-    console.print_line(fmt::format(
-        "\n{} steps: {} read, {} change, {} irreversible, {} by people. Nothing was changed.", plan.steps.size(),
-        count[Weight::reads], count[Weight::changes], count[Weight::irreversible], count[Weight::people]));
+    console.print_line(
+        fmt::format("\n{} steps: {} read, {} change, {} irreversible, {} by people. Nothing was changed.",
+                    plan.steps.size(), count[StepWeight::reads], count[StepWeight::changes],
+                    count[StepWeight::irreversible], count[StepWeight::people]));
     for (const std::string& target : unarmed_targets(plan, prospect.estate))
         console.print_line(
             painted(fmt::format("{} is not armed: it can only be rehearsed", target), Tone::unknown, surface));

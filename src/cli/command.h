@@ -24,6 +24,9 @@ namespace kedge {
 
 class Context;
 
+// The options of a command that has none.
+struct Nothing {};
+
 // What a shell offers in the place of a value.
 enum class Completes { nothing, files, plans, runs, targets };
 

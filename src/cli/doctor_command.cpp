@@ -15,8 +15,6 @@
 namespace kedge {
 namespace {
 
-struct Nothing {};
-
 struct Finding {
     std::string name;
     Truth well = Truth::unknown;

@@ -12,8 +12,6 @@
 namespace kedge {
 namespace {
 
-struct Nothing {};
-
 struct ShowEstate {
     bool names = false;
 };

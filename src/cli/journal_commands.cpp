@@ -11,8 +11,6 @@
 namespace kedge {
 namespace {
 
-struct Nothing {};
-
 ExitCode verify_journal(Context& context, const Nothing&) {
     Console& console = context.console();
     const Result<std::unique_ptr<SqliteJournal>> journal = journal_with_runs(context);

@@ -157,8 +157,6 @@ ExitCode validate_plans(Context& context, const ValidatePlans& options) {
     return code;
 }
 
-struct Nothing {};
-
 ExitCode show_plan_schema(Context& context, const Nothing&) {
     context.console().print_line(dump_pretty(json_schema(plan_shape(), "Kedge recovery plan")));
     return ExitCode::ok;

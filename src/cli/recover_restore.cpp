@@ -25,14 +25,14 @@ struct Restore {
     bool dry_run = false;
 };
 
-struct Wanted {
+struct WantedRestore {
     Estate estate;
     const BackupPolicy* policy = nullptr;
     std::string state;
     Recovery recovery;
 };
 
-Result<void> fill(Context& context, const Restore& options, Wanted& wanted) {
+Result<void> fill(Context& context, const Restore& options, WantedRestore& wanted) {
     wanted.estate = TRY(find_estate(context));
     wanted.state = TRY(find_state_directory(context));
     wanted.policy =
@@ -47,7 +47,7 @@ Result<void> fill(Context& context, const Restore& options, Wanted& wanted) {
     return {};
 }
 
-Result<DumpChoice> choose_and_restore(Context& context, Wanted& wanted, const Restore& options) {
+Result<DumpChoice> choose_and_restore(Context& context, WantedRestore& wanted, const Restore& options) {
     verify::Effort effort;
     Progress progress(context, effort);
     const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
@@ -67,7 +67,7 @@ Result<DumpChoice> choose_and_restore(Context& context, Wanted& wanted, const Re
     return choice;
 }
 
-void print_choice(Console& console, const Wanted& wanted, const DumpChoice& choice) {
+void print_choice(Console& console, const WantedRestore& wanted, const DumpChoice& choice) {
     for (const recover::PassedOver& one : choice.passed_over)
         console.warn(fmt::format("{} was passed over: {}", printable(one.base), printable(one.why)));
     console.print_line(
@@ -86,7 +86,7 @@ void print_choice(Console& console, const Wanted& wanted, const DumpChoice& choi
 ExitCode restore(Context& context, const Restore& options) {
     Console& console = context.console();
     constexpr const char* failed = "nothing was restored";
-    Wanted wanted;
+    WantedRestore wanted;
     if (const auto filled = fill(context, options, wanted); !filled)
         return filled.error().fault == Fault::invalid_input ? console.fail_usage(filled.error())
                                                             : console.fail(failed, filled.error());

@@ -23,8 +23,6 @@ using namespace std::chrono_literals;
 constexpr Span look_limit = 1200ms;
 constexpr std::size_t drills_shown = 3;
 
-struct Nothing {};
-
 // What was found out, each part by itself: one that fails leaves the others.
 struct Picture {
     std::vector<LoadedRun> runs;  // those that go on, and those that may owe

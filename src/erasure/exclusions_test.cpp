@@ -11,14 +11,15 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const Moment noon = *parse_moment("2026-11-25T12:00:00Z");
+const Moment midday = *parse_moment("2026-11-25T12:00:00Z");
 const std::string platform = "https://api.example/exclusions";
 
-constexpr const char* two = R"({"exclusions":[{"user_id":"u1","reason":"asked","added_at":"2026-01-01T00:00:00Z"},)"
-                            R"({"user_id":"u2","reason":""}],"count":2})";
+constexpr const char* two_people =
+    R"({"exclusions":[{"user_id":"u1","reason":"asked","added_at":"2026-01-01T00:00:00Z"},)"
+    R"({"user_id":"u2","reason":""}],"count":2})";
 
 TEST(Exclusions, AreReadFromAWellFormedAnswer) {
-    const auto read = read_exclusions(200, two, 500);
+    const auto read = read_exclusions(200, two_people, 500);
     ASSERT_TRUE(read) << read.error().message;
     ASSERT_EQ(read->size(), 2u);
     EXPECT_EQ((*read)[0].subject, "u1");
@@ -28,7 +29,7 @@ TEST(Exclusions, AreReadFromAWellFormedAnswer) {
 
 TEST(Exclusions, AreUnknownAfterAnythingElse) {
     for (const int status : {0, 204, 301, 401, 403, 404, 429, 500, 504})
-        EXPECT_EQ(read_exclusions(status, two, 500).error().fault, Fault::refused) << status;
+        EXPECT_EQ(read_exclusions(status, two_people, 500).error().fault, Fault::refused) << status;
     for (const char* body :
          {"", "null", "[]", "{}", R"({"excluded_users":[],"count":0})", R"({"exclusions":[]})",
           R"({"exclusions":{},"count":0})", R"({"exclusions":[],"count":1})", R"({"exclusions":[{}],"count":1})",
@@ -38,17 +39,17 @@ TEST(Exclusions, AreUnknownAfterAnythingElse) {
 }
 
 TEST(Exclusions, AsManyAsTheLimitMayHaveBeenCut) {
-    const auto cut = read_exclusions(200, two, 2);
+    const auto cut = read_exclusions(200, two_people, 2);
     ASSERT_FALSE(cut);
     EXPECT_EQ(cut.error().fault, Fault::refused);
     EXPECT_THAT(cut.error().message, HasSubstr("limit of 2"));
-    EXPECT_TRUE(read_exclusions(200, two, 3));
+    EXPECT_TRUE(read_exclusions(200, two_people, 3));
 }
 
 struct Learned {
     ErasureLedger ledger;
     std::vector<ErasureEntry> from(const std::vector<Exclusion>& answer, const std::string& source = platform) {
-        auto entries = learn(ledger, answer, source, "ana", noon);
+        auto entries = learn(ledger, answer, source, "ana", midday);
         for (const ErasureEntry& one : entries) EXPECT_TRUE(ledger.add(one));
         return entries;
     }
@@ -77,8 +78,8 @@ TEST(Exclusions, ThatAreMissingAreAFindingUntilSomebodyAcknowledgesIt) {
     EXPECT_EQ(learned.from({{"u1", ""}}).size(), 1u) << "another set is another finding";
     EXPECT_THAT(learned.from({{"u9", ""}}, "another source"), testing::SizeIs(1)) << "it never named the others";
     for (const ErasureEntry& one : learned.ledger.open_findings())
-        EXPECT_TRUE(
-            learned.ledger.add({.at = noon, .event = ErasureEvent::acknowledge, .who = "ana", .finding = one.number}));
+        EXPECT_TRUE(learned.ledger.add(
+            {.at = midday, .event = ErasureEvent::acknowledge, .who = "ana", .finding = one.number}));
     EXPECT_THAT(learned.ledger.open_findings(), IsEmpty());
     EXPECT_THAT(learned.from({{"u1", ""}}), IsEmpty()) << "somebody has looked at this one";
     EXPECT_EQ(learned.from({}).size(), 1u);
@@ -87,7 +88,7 @@ TEST(Exclusions, ThatAreMissingAreAFindingUntilSomebodyAcknowledgesIt) {
 TEST(Exclusions, OfSomebodyUnderAHoldAreNotTakenTwice) {
     Learned learned;
     learned.from({{"u1", ""}});
-    ASSERT_TRUE(learned.ledger.add({.at = noon, .event = ErasureEvent::hold, .subject = "u1", .who = "ana"}));
+    ASSERT_TRUE(learned.ledger.add({.at = midday, .event = ErasureEvent::hold, .subject = "u1", .who = "ana"}));
     EXPECT_THAT(learned.from({{"u1", ""}}), IsEmpty());
     EXPECT_THAT(learned.ledger.held(), ElementsAre("u1"));
 }

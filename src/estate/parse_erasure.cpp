@@ -7,7 +7,7 @@ namespace {
 
 constexpr const char* section = "/erasure";
 
-std::string text_of(const Json& object, std::string_view key) {
+std::string erasure_text(const Json& object, std::string_view key) {
     return get_string(object, key).value_or("");
 }
 
@@ -57,17 +57,17 @@ void check_table(const ErasureMap& map, const ErasedTable& table, const Places& 
 ErasureMap read_erasure_map(const Json& written, const Places& places) {
     ErasureMap map;
     if (written.is_null()) return map;
-    map.ledger = text_of(written, "ledger");
-    map.of = text_of(written, "of");
+    map.ledger = erasure_text(written, "ledger");
+    map.of = erasure_text(written, "of");
     for (const Json& column : get(written, "personal-columns"))
         map.personal_columns.push_back(column.get<std::string>());
     for (const auto& [table, reason] : get(written, "not-personal").items())
         map.not_personal.emplace_back(table, reason.get<std::string>());
     for (const auto& [name, table] : get(written, "tables").items()) {
         ErasedTable erased{.name = name,
-                           .key = text_of(table, "key"),
-                           .through = text_of(table, "through"),
-                           .is_removed = text_of(table, "do") != "anonymise",
+                           .key = erasure_text(table, "key"),
+                           .through = erasure_text(table, "through"),
+                           .is_removed = erasure_text(table, "do") != "anonymise",
                            .line = places.key(below(below(section, "tables"), name)).line};
         for (const auto& [column, value] : get(table, "set").items()) erased.set.emplace_back(column, value_of(value));
         map.tables.push_back(std::move(erased));

@@ -44,9 +44,9 @@ Error wrong(const FaultForm& form, const std::string& why) {
 }
 
 // Reads the arguments one by one; each function takes the next word.
-class Arguments {
+class FaultWords {
 public:
-    Arguments(const FaultForm& form, std::span<const std::string> words) : form_(form), words_(words) {}
+    FaultWords(const FaultForm& form, std::span<const std::string> words) : form_(form), words_(words) {}
 
     bool is_empty() const { return words_.empty(); }
     Result<std::string> next(std::string_view what) {
@@ -105,14 +105,14 @@ private:
     std::span<const std::string> words_;
 };
 
-Result<void> read_sites(LabFault& fault, Arguments& words, const FaultForm& form) {
+Result<void> read_sites(LabFault& fault, FaultWords& words, const FaultForm& form) {
     fault.site = TRY(words.site());
     fault.other_site = TRY(words.site());
     if (fault.site == fault.other_site) return wrong(form, "the two sites are the same");
     return {};
 }
 
-Result<LabFault> read_arguments(const FaultForm& form, Arguments& words) {
+Result<LabFault> read_arguments(const FaultForm& form, FaultWords& words) {
     LabFault fault{.kind = form.kind};
     switch (form.kind) {
         case FaultKind::region_killed:
@@ -252,7 +252,7 @@ Result<LabFault> parse_lab_fault(const std::vector<std::string>& words) {
             Fault::invalid_input, fmt::format("'{}' is no fault of the lab", words.front()),
             near ? fmt::format("did you mean '{}'?", *near) : fmt::format("there are: {}", fmt::join(names, ", "))};
     }
-    Arguments arguments(*form, std::span(words).subspan(1));
+    FaultWords arguments(*form, std::span(words).subspan(1));
     LabFault fault = TRY(read_arguments(*form, arguments));
     if (!arguments.is_empty()) return wrong(*form, fmt::format("too many words: '{}'", fmt::join(words, " ")));
     return fault;

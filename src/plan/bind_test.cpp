@@ -20,12 +20,12 @@ const Estate& estate() {
     return read;
 }
 
-const std::string head = "plan: p\nsummary: s\nowner: o\nreview-by: 2027-01-01\n";
+const std::string bind_head = "plan: p\nsummary: s\nowner: o\nreview-by: 2027-01-01\n";
 const std::string two_regions = "inputs: {from: {type: region}, to: {type: region}}\n";
 
 // The mistakes of parsing or, if there are none, of binding.
-Lines lines_of(const std::string& body, const Inputs& inputs = {{"from", "east"}, {"to", "west"}}) {
-    const auto plan = parse_plan("p.yaml", head + body);
+Lines bound_lines(const std::string& body, const Inputs& inputs = {{"from", "east"}, {"to", "west"}}) {
+    const auto plan = parse_plan("p.yaml", bind_head + body);
     if (!plan) return plan.mistakes().lines();
     const auto bound = bind_plan(*plan, inputs, estate(), catalogue_for_tests());
     return bound ? Lines{} : bound.mistakes().lines();
@@ -39,7 +39,7 @@ const std::string safe_steps =
     "leaves: {fence: later, redundancy: later}\n";
 
 TEST(Bind, FillsInEverything) {
-    const auto plan = parse_plan("p.yaml", head + two_regions + safe_steps +
+    const auto plan = parse_plan("p.yaml", bind_head + two_regions + safe_steps +
                                                "gate: {confirm: \"${to}\", approvals: 1, roles: [approver]}\n"
                                                "always: [{do: channel.announce, on: chat, with: {title: \"to ${to}\", "
                                                "tags: [a, \"${from}\"], loud: true}}]\n");
@@ -59,26 +59,27 @@ TEST(Bind, FillsInEverything) {
 
 TEST(Bind, NamesEveryMistakeOfInputsAndEstate) {
     const std::string body = two_regions + safe_steps;
-    EXPECT_EQ(lines_of(body, {{"from", "east"}}), Lines{"p.yaml: input `to` is missing; --input to=..."});
-    EXPECT_EQ(lines_of(body, {{"from", "esat"}, {"to", "west"}, {"too", "x"}}),
+    EXPECT_EQ(bound_lines(body, {{"from", "east"}}), Lines{"p.yaml: input `to` is missing; --input to=..."});
+    EXPECT_EQ(bound_lines(body, {{"from", "esat"}, {"to", "west"}, {"too", "x"}}),
               (Lines{"p.yaml: there is no input `too`; did you mean `to`?",
                      "p.yaml: input `from`: there is no region `esat`; did you mean `east`?"}));
-    EXPECT_EQ(lines_of("steps: [{id: a, check: postgres.fenced, on: bd@east}]"),
+    EXPECT_EQ(bound_lines("steps: [{id: a, check: postgres.fenced, on: bd@east}]"),
               (Lines{"p.yaml: there is no input `from`", "p.yaml: there is no input `to`"}));
-    EXPECT_EQ(lines_of("steps: [{id: a, check: postgres.fenced, on: bd@east}]", {}),
+    EXPECT_EQ(bound_lines("steps: [{id: a, check: postgres.fenced, on: bd@east}]", {}),
               Lines{"p.yaml:5:45: the estate has no target `bd`; did you mean `db`?"});
-    EXPECT_EQ(lines_of("steps: [{id: a, check: postgres.fenced, on: app@east}]", {}),
+    EXPECT_EQ(bound_lines("steps: [{id: a, check: postgres.fenced, on: app@east}]", {}),
               Lines{"p.yaml:5:45: `postgres.fenced` acts on a target of kind database, and `app` is of kind "
                     "application"});
-    EXPECT_EQ(lines_of("steps: [{id: a, check: postgres.fenced, on: db@north}]", {}),
+    EXPECT_EQ(bound_lines("steps: [{id: a, check: postgres.fenced, on: db@north}]", {}),
               Lines{"p.yaml:5:45: `db` has no site in `north`; known: east, west"});
-    EXPECT_EQ(lines_of("steps: [{id: a, check: application.probe, on: app@east, with: {probe: logn}}]", {}),
+    EXPECT_EQ(bound_lines("steps: [{id: a, check: application.probe, on: app@east, with: {probe: logn}}]", {}),
               Lines{"p.yaml:5:71: `app` declares no probe `logn`; did you mean `login`?"});
-    EXPECT_EQ(lines_of("steps: [{id: a, check: application.probe, on: app@east, with: {probe: login}}]", {}), Lines{});
-    EXPECT_EQ(
-        lines_of("gate: {approvals: 2, roles: [approver]}\nsteps: [{id: a, check: postgres.fenced, on: db@east}]", {}),
-        Lines{"p.yaml:5:1: 2 must approve (approver), but the estate has 1 such with a login; give more people "
-              "of the estate that role and a login"});
+    EXPECT_EQ(bound_lines("steps: [{id: a, check: application.probe, on: app@east, with: {probe: login}}]", {}),
+              Lines{});
+    EXPECT_EQ(bound_lines(
+                  "gate: {approvals: 2, roles: [approver]}\nsteps: [{id: a, check: postgres.fenced, on: db@east}]", {}),
+              Lines{"p.yaml:5:1: 2 must approve (approver), but the estate has 1 such with a login; give more people "
+                    "of the estate that role and a login"});
 }
 
 TEST(Bind, TypesParameters) {
@@ -86,23 +87,23 @@ TEST(Bind, TypesParameters) {
         return "inputs: {n: {type: text, default: x}}\nsteps: [{id: a, check: metrics.no-worse, on: figures, with: " +
                with + "}]";
     };
-    EXPECT_EQ(lines_of(step("{region: east}"), {}), Lines{});
-    EXPECT_EQ(lines_of(step("{}"), {}), Lines{"p.yaml:6:55: step `a` lacks `region`"});
-    EXPECT_EQ(lines_of(step("{region: north}"), {}),
+    EXPECT_EQ(bound_lines(step("{region: east}"), {}), Lines{});
+    EXPECT_EQ(bound_lines(step("{}"), {}), Lines{"p.yaml:6:55: step `a` lacks `region`"});
+    EXPECT_EQ(bound_lines(step("{region: north}"), {}),
               Lines{"p.yaml:6:70: `region`: there is no region `north`; known: east, west"});
-    EXPECT_EQ(lines_of(step("{region: east, factor: much}"), {}),
+    EXPECT_EQ(bound_lines(step("{region: east, factor: much}"), {}),
               Lines{"p.yaml:6:84: `factor`: expected a number, found `much`"});
-    EXPECT_EQ(lines_of(step("{region: east, factor: \"${n}\"}"), {}),
+    EXPECT_EQ(bound_lines(step("{region: east, factor: \"${n}\"}"), {}),
               Lines{"p.yaml:6:84: `factor`: expected a number, found `x`"});
-    EXPECT_EQ(lines_of(step("{region: east, factor: \"${n}\"}"), {{"n", "2.5"}}), Lines{});
-    EXPECT_EQ(lines_of(step("{region: [east]}"), {}), Lines{"p.yaml:6:70: `region`: expected one region"});
-    EXPECT_EQ(lines_of(step("{region: east, fcator: 2}"), {}),
+    EXPECT_EQ(bound_lines(step("{region: east, factor: \"${n}\"}"), {{"n", "2.5"}}), Lines{});
+    EXPECT_EQ(bound_lines(step("{region: [east]}"), {}), Lines{"p.yaml:6:70: `region`: expected one region"});
+    EXPECT_EQ(bound_lines(step("{region: east, fcator: 2}"), {}),
               Lines{"p.yaml:6:76: `metrics.no-worse` has no parameter `fcator`; did you mean `factor`?"});
 }
 
 TEST(Bind, SkipsByRuleAndSaysWhy) {
     const auto plan =
-        parse_plan("p.yaml", head +
+        parse_plan("p.yaml", bind_head +
                                  "inputs: {mode: {type: choice, choices: [planned, forced]}}\n"
                                  "steps: [{id: a, do: postgres.canary, on: db@east, when: {mode: planned}}]");
     ASSERT_TRUE(plan) << plan.mistakes().lines().front();
@@ -117,12 +118,12 @@ TEST(Bind, ReadsSpansFromInputs) {
         "inputs: {soak: {type: span, default: 5m}, share: {type: integer, default: \"1\"}}\n"
         "steps: [{id: a, check: metrics.no-worse, on: figures, with: {region: east}, steady: \"${soak}\", deadline: "
         "10m}]";
-    EXPECT_EQ(lines_of(body, {}), Lines{});
-    EXPECT_EQ(lines_of(body, {{"soak", "10m"}}),
+    EXPECT_EQ(bound_lines(body, {}), Lines{});
+    EXPECT_EQ(bound_lines(body, {{"soak", "10m"}}),
               Lines{"p.yaml:6:77: step `a` must hold for as long as its deadline, and so never passes; steady 10m, "
                     "deadline 10m"});
-    EXPECT_EQ(lines_of(body, {{"soak", "0s"}}), Lines{"p.yaml:6:85: a span of nothing"});
-    EXPECT_EQ(lines_of(body, {{"soak", "long"}}),
+    EXPECT_EQ(bound_lines(body, {{"soak", "0s"}}), Lines{"p.yaml:6:85: a span of nothing"});
+    EXPECT_EQ(bound_lines(body, {{"soak", "long"}}),
               Lines{"p.yaml: input `soak`: expected a span with its unit, such as 30s or 5m, found `long`"});
 }
 
@@ -130,7 +131,7 @@ TEST(Bind, TakesFromTheEstateWhatARunDoesNotGive) {
     std::string text = estate_for_tests;
     text.replace(text.find("estate: small"), 13, "estate: small\ninputs: {soak: 10s, other: x}");
     const Estate here = *parse_estate("e.yaml", text);
-    const auto plan = parse_plan("p.yaml", head +
+    const auto plan = parse_plan("p.yaml", bind_head +
                                                "inputs: {soak: {type: span, default: 5m}}\n"
                                                "steps: [{id: a, check: metrics.no-worse, on: figures, with: {region: "
                                                "east}, steady: \"${soak}\", deadline: 1h}]");
@@ -141,14 +142,14 @@ TEST(Bind, TakesFromTheEstateWhatARunDoesNotGive) {
 }
 
 TEST(Bind, NamesTargetsThatAreNotArmed) {
-    const auto plan = parse_plan("p.yaml", head + "steps: [{id: a, do: redis.fail-over, on: cache@west}]");
+    const auto plan = parse_plan("p.yaml", bind_head + "steps: [{id: a, do: redis.fail-over, on: cache@west}]");
     const auto bound = bind_plan(*plan, {}, estate(), catalogue_for_tests());
     ASSERT_TRUE(bound);
     EXPECT_EQ(unarmed_targets(*bound, estate()), Lines{"cache"});
 }
 
 TEST(Lint, RefusesAPromotionThatNothingFences) {
-    EXPECT_EQ(lines_of(two_regions + safe_steps), Lines{});
+    EXPECT_EQ(bound_lines(two_regions + safe_steps), Lines{});
     const std::string why =
         ": step `promote` may make a second primary: nothing before it shows that `db` cannot write elsewhere";
     const std::string hint =
@@ -158,21 +159,22 @@ TEST(Lint, RefusesAPromotionThatNothingFences) {
                "  - {id: promote, do: postgres.promote, on: \"db@${to}\", needs: [first]}\nleaves: {redundancy: "
                "later}\n";
     };
-    EXPECT_EQ(lines_of(promote("id: first, check: postgres.fenced, on: \"db@${from}\"")), Lines{});
+    EXPECT_EQ(bound_lines(promote("id: first, check: postgres.fenced, on: \"db@${from}\"")), Lines{});
     // The same site, and a look that proves nothing about the other.
-    EXPECT_EQ(lines_of(promote("id: first, check: postgres.fenced, on: \"db@${to}\"")),
+    EXPECT_EQ(bound_lines(promote("id: first, check: postgres.fenced, on: \"db@${to}\"")),
               Lines{"p.yaml:8:19" + why + hint});
-    EXPECT_EQ(lines_of(promote("id: first, check: postgres.ready, on: \"db@${from}\"")),
+    EXPECT_EQ(bound_lines(promote("id: first, check: postgres.ready, on: \"db@${from}\"")),
               Lines{"p.yaml:8:19" + why + hint});
     // A fence whose failure would not stop the run.
-    EXPECT_EQ(lines_of(promote("id: first, check: postgres.fenced, on: \"db@${from}\", if-failed: go-on")),
+    EXPECT_EQ(bound_lines(promote("id: first, check: postgres.fenced, on: \"db@${from}\", if-failed: go-on")),
               Lines{"p.yaml:8:19" + why + hint});
     // A fence that one mode skips.
     EXPECT_EQ(
-        lines_of("inputs: {from: {type: region}, to: {type: region}, mode: {type: choice, choices: [a, b]}}\n"
-                 "steps:\n  - {id: fence, check: postgres.fenced, on: \"db@${from}\", when: {mode: a}}\n"
-                 "  - {id: promote, do: postgres.promote, on: \"db@${to}\", needs: [fence]}\nleaves: {redundancy: x}\n",
-                 {{"from", "east"}, {"to", "west"}, {"mode", "a"}}),
+        bound_lines(
+            "inputs: {from: {type: region}, to: {type: region}, mode: {type: choice, choices: [a, b]}}\n"
+            "steps:\n  - {id: fence, check: postgres.fenced, on: \"db@${from}\", when: {mode: a}}\n"
+            "  - {id: promote, do: postgres.promote, on: \"db@${to}\", needs: [fence]}\nleaves: {redundancy: x}\n",
+            {{"from", "east"}, {"to", "west"}, {"mode", "a"}}),
         Lines{"p.yaml:8:19" + why + " (with mode=b)" + hint});
 }
 
@@ -183,33 +185,33 @@ TEST(Lint, RefusesObligationsThatNobodyPays) {
     const Lines unpaid{
         "p.yaml:6:16: step `hold` owes `writes held` for `app@east` and no later step pays it; add the "
         "step that pays it, or say under `leaves` who does"};
-    EXPECT_EQ(lines_of(hold(""), {}), unpaid);
-    EXPECT_EQ(lines_of(hold("  - {id: end, do: application.release-writes, on: app@east, needs: [hold]}\n"), {}),
+    EXPECT_EQ(bound_lines(hold(""), {}), unpaid);
+    EXPECT_EQ(bound_lines(hold("  - {id: end, do: application.release-writes, on: app@east, needs: [hold]}\n"), {}),
               Lines{});
     // Elsewhere, or not after it.
-    EXPECT_EQ(lines_of(hold("  - {id: end, do: application.release-writes, on: app@west, needs: [hold]}\n"), {}),
+    EXPECT_EQ(bound_lines(hold("  - {id: end, do: application.release-writes, on: app@west, needs: [hold]}\n"), {}),
               unpaid);
-    EXPECT_EQ(lines_of(hold("  - {id: end, do: application.release-writes, on: app@east}\n"), {}), unpaid);
-    EXPECT_EQ(lines_of(hold("always: [{do: application.release-writes, on: app@east}]\n"), {}), Lines{});
-    EXPECT_EQ(lines_of(hold("leaves: {writes held: a person lifts it}\n"), {}), Lines{});
-    EXPECT_EQ(lines_of("steps: [{id: a, check: postgres.fenced, on: db@east}]\nleaves: {fence: x}\n", {}),
+    EXPECT_EQ(bound_lines(hold("  - {id: end, do: application.release-writes, on: app@east}\n"), {}), unpaid);
+    EXPECT_EQ(bound_lines(hold("always: [{do: application.release-writes, on: app@east}]\n"), {}), Lines{});
+    EXPECT_EQ(bound_lines(hold("leaves: {writes held: a person lifts it}\n"), {}), Lines{});
+    EXPECT_EQ(bound_lines("steps: [{id: a, check: postgres.fenced, on: db@east}]\nleaves: {fence: x}\n", {}),
               Lines{"p.yaml:6:10: no step owes `fence`; leave it out"});
 }
 
 TEST(Lint, RefusesTrafficWithoutAProof) {
     const std::string shift = "do: traffic.shift, on: front, with: {from: east, to: west, share: 100}";
-    EXPECT_EQ(lines_of("steps: [{id: s, " + shift + "}]", {}),
+    EXPECT_EQ(bound_lines("steps: [{id: s, " + shift + "}]", {}),
               Lines{"p.yaml:5:17: step `s` sends users where nobody has looked; let it need `application.healthy`, "
                     "`application.probe` or `postgres.canary`"});
-    EXPECT_EQ(
-        lines_of("steps: [{id: a, check: application.healthy, on: app@west}, {id: s, " + shift + ", needs: [a]}]", {}),
-        Lines{});
+    EXPECT_EQ(bound_lines(
+                  "steps: [{id: a, check: application.healthy, on: app@west}, {id: s, " + shift + ", needs: [a]}]", {}),
+              Lines{});
     const std::string promoted =
         "steps:\n  - {id: fence, check: postgres.fenced, on: db@east}\n"
         "  - {id: promote, do: postgres.promote, on: db@west, needs: [fence]}\n"
         "  - {id: s, " +
         shift + ", needs: [promote]}\nleaves: {redundancy: x}\n";
-    EXPECT_EQ(lines_of(promoted, {}),
+    EXPECT_EQ(bound_lines(promoted, {}),
               Lines{"p.yaml:8:13: step `s` sends users to a database that nobody has written to since it moved; let it "
                     "need `postgres.canary`"});
 }
@@ -221,10 +223,10 @@ TEST(Lint, RefusesToOpenWritesOnADatabaseInDoubt) {
         "  - {id: promote, do: postgres.promote, on: db@west, needs: [fence]}\n"
         "  - {id: canary, do: postgres.canary, on: db@west, needs: [promote]}\n"
         "leaves: {redundancy: x}\nalways: [{do: application.release-writes, on: app@east";
-    EXPECT_EQ(lines_of(body + "}]\n", {}),
+    EXPECT_EQ(bound_lines(body + "}]\n", {}),
               Lines{"p.yaml:11:11: step `always-1` opens writes at the end even on a database in doubt; let it need "
                     "`postgres.canary`, or move it into `steps`"});
-    EXPECT_EQ(lines_of(body + ", needs: [canary]}]\n", {}), Lines{});
+    EXPECT_EQ(bound_lines(body + ", needs: [canary]}]\n", {}), Lines{});
 }
 
 TEST(Lint, ChecksActionsAndTheirParameters) {
@@ -259,7 +261,7 @@ TEST(Lint, ChecksActionsAndTheirParameters) {
         {"check: postgres.ready, on: db@east, undo-on-failure: [a]",
          {"p.yaml:5:53: step `a` would take `a` back, which cannot be"}},
     };
-    for (const auto& [text, lines] : cases) EXPECT_EQ(lines_of(step(text), {}), lines) << text;
+    for (const auto& [text, lines] : cases) EXPECT_EQ(bound_lines(step(text), {}), lines) << text;
 }
 
 }  // namespace

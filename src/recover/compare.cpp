@@ -93,9 +93,9 @@ std::vector<Equality> common_key(const Table& recovered, const Table& live) {
     return recovered.key;
 }
 
-class Work {
+class Comparing {
 public:
-    Work(SqlSession& recovered, SqlSession& live, const CompareOptions& options)
+    Comparing(SqlSession& recovered, SqlSession& live, const CompareOptions& options)
         : recovered_(recovered), live_(live), options_(options) {}
 
     Result<Comparison> run() {
@@ -226,7 +226,7 @@ Result<Comparison> compare(const backup::PostgresServer& recovered, const backup
     const Until until = within(whole_limit, options.stop);
     SqlSession from = TRY(SqlSession::open(recovered, "recovered", until));
     SqlSession with = TRY(SqlSession::open(live, "live", until));
-    return Work(from, with, options).run();
+    return Comparing(from, with, options).run();
 }
 
 }  // namespace kedge::recover

@@ -24,7 +24,7 @@ INSERT INTO orders (customer, total, at, data, raw, ratio, span)
            decode(lpad(to_hex(n), 8, '0'), 'hex'), n / 7.0, n * interval '1 minute' FROM generate_series(1, 1000) AS n;
 INSERT INTO visits SELECT 'page ' || n % 3, n % 5 FROM generate_series(1, 60) AS n)";
 
-Result<Comparison> compared(const ScratchDatabases& both, CompareOptions options = {}) {
+Result<Comparison> compare_both(const ScratchDatabases& both, CompareOptions options = {}) {
     return compare(both.recovered_server(), both.live_server(), options);
 }
 
@@ -45,7 +45,7 @@ TEST(Compare, WhatIsTheSameIsEqualHoweverEachSideWritesIt) {
                     both.live_name()));
     // The same rows in another order of another layout.
     both.live("UPDATE orders SET total = total WHERE id % 3 = 0; VACUUM FULL orders");
-    const Comparison comparison = compared(both).value();
+    const Comparison comparison = compare_both(both).value();
     EXPECT_TRUE(comparison.equal());
     ASSERT_EQ(comparison.tables.size(), 3u);
     EXPECT_EQ(table_of(comparison, "public.orders").same, 1000u);
@@ -60,7 +60,7 @@ TEST(Compare, RowsThatWereLostChangedAndAddedAreCountedAndNamed) {
         "DELETE FROM orders WHERE id IN (7, 8, 500);"
         "UPDATE orders SET total = 0 WHERE id BETWEEN 900 AND 909;"
         "INSERT INTO orders (customer, total) VALUES (1, 1)");
-    const Comparison comparison = compared(both, {.tables = {"orders"}, .keys_max = 2}).value();
+    const Comparison comparison = compare_both(both, {.tables = {"orders"}, .keys_max = 2}).value();
     EXPECT_FALSE(comparison.equal());
     ASSERT_EQ(comparison.tables.size(), 1u);
     const TableComparison& orders = comparison.tables.front();
@@ -78,7 +78,7 @@ TEST(Compare, RowsWithoutAKeyAreComparedByHowOftenTheyAreThere) {
     both.live(
         "DELETE FROM visits WHERE ctid IN (SELECT ctid FROM visits WHERE page = 'page 1' LIMIT 2);"
         "INSERT INTO visits VALUES ('page 9', 9)");
-    const Comparison comparison = compared(both, {.tables = {"public.visits"}}).value();
+    const Comparison comparison = compare_both(both, {.tables = {"public.visits"}}).value();
     const TableComparison& visits = comparison.tables.at(0);
     EXPECT_THAT(visits.key, IsEmpty());
     EXPECT_EQ(visits.only_recovered.rows, 2u);
@@ -93,7 +93,7 @@ TEST(Compare, TablesAndColumnsThatOneSideLacksAreDifferences) {
         "DROP TABLE orders; CREATE TABLE news (id int); INSERT INTO news VALUES (1), (2);"
         "ALTER TABLE customers DROP COLUMN name; ALTER TABLE customers ADD COLUMN email text;"
         "ALTER TABLE visits ALTER COLUMN seconds TYPE bigint");
-    const Comparison comparison = compared(both).value();
+    const Comparison comparison = compare_both(both).value();
     EXPECT_FALSE(comparison.equal());
     ASSERT_EQ(comparison.only_recovered.size(), 1u);
     EXPECT_EQ(comparison.only_recovered[0].name, "public.orders");
@@ -113,7 +113,7 @@ TEST(Compare, TablesAndColumnsThatOneSideLacksAreDifferences) {
 TEST(Compare, SequencesAreShownAndDecideNothing) {
     const ScratchDatabases both(shop);
     both.live("SELECT nextval('orders_id_seq')");
-    const Comparison comparison = compared(both).value();
+    const Comparison comparison = compare_both(both).value();
     EXPECT_TRUE(comparison.equal());
     ASSERT_EQ(comparison.sequences.size(), 1u);
     EXPECT_EQ(comparison.sequences[0].recovered, 1000);
@@ -133,7 +133,7 @@ CREATE UNLOGGED TABLE scratch (id int);
 CREATE VIEW all_events AS SELECT * FROM events)");
     both.live(R"(DELETE FROM "Odd ""Schema"."Order Lines" WHERE "the line" <> 3;
 UPDATE "Odd ""Schema"."Order Lines" SET note = NULL; DELETE FROM events_2 WHERE id = 40)");
-    const Comparison comparison = compared(both, {.keys_max = 5}).value();
+    const Comparison comparison = compare_both(both, {.keys_max = 5}).value();
     ASSERT_EQ(comparison.tables.size(), 2u);
     const TableComparison& lines = table_of(comparison, R"("Odd ""Schema"."Order Lines")");
     EXPECT_THAT(lines.only_recovered.keys, testing::UnorderedElementsAre("\"tab\there\",1", "\"line\nbreak\",2"));
@@ -142,19 +142,19 @@ UPDATE "Odd ""Schema"."Order Lines" SET note = NULL; DELETE FROM events_2 WHERE 
     EXPECT_THAT(events.only_recovered.keys, ElementsAre("40,2026-02-10"));
     EXPECT_EQ(events.same, 50u);
     EXPECT_THAT(comparison.not_compared, ElementsAre("public.scratch")) << "a recovery empties it";
-    EXPECT_EQ(compared(both, {.tables = {"Odd \"Schema.Order Lines"}})->tables.size(), 1u);
+    EXPECT_EQ(compare_both(both, {.tables = {"Odd \"Schema.Order Lines"}})->tables.size(), 1u);
 }
 
 TEST(Compare, ATableIsFoundByWhatPeopleWriteOrNotAtAll) {
     const ScratchDatabases both(
         "CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.twice (id int); CREATE TABLE b.twice (id "
         "int); CREATE VIEW seen AS SELECT 1 AS one");
-    EXPECT_EQ(compared(both, {.tables = {"a.twice", "a.twice"}})->tables.size(), 1u);
-    const auto several = compared(both, {.tables = {"twice"}});
+    EXPECT_EQ(compare_both(both, {.tables = {"a.twice", "a.twice"}})->tables.size(), 1u);
+    const auto several = compare_both(both, {.tables = {"twice"}});
     ASSERT_FALSE(several);
     EXPECT_EQ(several.error().fault, Fault::invalid_input);
     EXPECT_THAT(several.error().hint, HasSubstr("`a.twice`, `b.twice`"));
-    EXPECT_EQ(compared(both, {.tables = {"seen"}}).error().fault, Fault::not_found);
+    EXPECT_EQ(compare_both(both, {.tables = {"seen"}}).error().fault, Fault::not_found);
 }
 
 TEST(Compare, AStandbyAnswersForLive) {
@@ -174,7 +174,7 @@ TEST(Compare, ATableThatTakesTooLongIsNoAnswer) {
     const ScratchDatabases both(
         "CREATE TABLE big (id int PRIMARY KEY, t text);"
         "INSERT INTO big SELECT n, repeat('x', 500) FROM generate_series(1, 100000) AS n");
-    const auto late = compared(both, {.limit = std::chrono::milliseconds(20)});
+    const auto late = compare_both(both, {.limit = std::chrono::milliseconds(20)});
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().fault, Fault::unavailable);
     EXPECT_THAT(late.error().message, HasSubstr("statement timeout"));

@@ -71,14 +71,14 @@ struct Reference {
     std::string table, column, to, to_column;  // of a key of one column; else the columns are empty
 };
 
-struct Catalogue {
+struct ErasureCatalogue {
     std::map<std::string, std::set<std::string>> columns;  // by table; partitions stand for their parent
     std::vector<Reference> references;
 };
 
 // A partition is reached through its parent.
-Result<Catalogue> read_catalogue(const backup::PostgresServer& server, const std::stop_token& stop) {
-    Catalogue catalogue;
+Result<ErasureCatalogue> read_erasure_catalogue(const backup::PostgresServer& server, const std::stop_token& stop) {
+    ErasureCatalogue catalogue;
     const std::string columns = TRY(backup::ask_postgres(
         server,
         "SELECT n.nspname || '.' || c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -106,7 +106,7 @@ Result<Catalogue> read_catalogue(const backup::PostgresServer& server, const std
     return catalogue;
 }
 
-const Reference* reference_of(const Catalogue& catalogue, const ErasedTable& table) {
+const Reference* reference_of(const ErasureCatalogue& catalogue, const ErasedTable& table) {
     for (const Reference& reference : catalogue.references)
         if (reference.table == table.name && reference.column == table.key && reference.to == table.through)
             return &reference;
@@ -114,7 +114,7 @@ const Reference* reference_of(const Catalogue& catalogue, const ErasedTable& tab
 }
 
 // What the map names and the database has not.
-void find_absent(const Catalogue& catalogue, const ErasureMap& map, std::vector<MissedTable>& missed) {
+void find_absent(const ErasureCatalogue& catalogue, const ErasureMap& map, std::vector<MissedTable>& missed) {
     for (const ErasedTable& table : map.tables) {
         const auto columns = catalogue.columns.find(table.name);
         if (columns == catalogue.columns.end()) {
@@ -132,7 +132,7 @@ void find_absent(const Catalogue& catalogue, const ErasureMap& map, std::vector<
     }
 }
 
-std::vector<MissedTable> find_missed(const Catalogue& catalogue, const ErasureMap& map) {
+std::vector<MissedTable> find_missed(const ErasureCatalogue& catalogue, const ErasureMap& map) {
     std::vector<MissedTable> missed;
     find_absent(catalogue, map, missed);
     for (const auto& [name, columns] : catalogue.columns) {
@@ -159,7 +159,7 @@ std::string pick_of(std::size_t index) {
 // The statements that take people out, and the proof.
 class Script {
 public:
-    Script(const ErasureMap& map, const Catalogue& catalogue) : map_(map), catalogue_(catalogue) {}
+    Script(const ErasureMap& map, const ErasureCatalogue& catalogue) : map_(map), catalogue_(catalogue) {}
 
     std::string text(const std::set<std::string>& subjects) {
         text_ =
@@ -245,7 +245,7 @@ private:
     }
 
     const ErasureMap& map_;
-    const Catalogue& catalogue_;
+    const ErasureCatalogue& catalogue_;
     std::vector<bool> picked_;
     std::string text_;
 };
@@ -256,8 +256,8 @@ std::string first_line_with_error(const std::string& text) {
     return text.empty() ? "it said nothing" : rows_of(text).front().front();
 }
 
-Result<std::map<std::string, std::uint64_t>> run_script(const backup::PostgresServer& server, const std::string& script,
-                                                        const std::stop_token& stop) {
+Result<std::map<std::string, std::uint64_t>> run_erasure(const backup::PostgresServer& server,
+                                                         const std::string& script, const std::stop_token& stop) {
     Environment environment = server.environment;
     environment.push_back("PGCONNECT_TIMEOUT=5");
     const RunOutput output =
@@ -290,7 +290,7 @@ Json as_json(const Erased& erased) {
 
 Result<std::vector<MissedTable>> missed_tables(const backup::PostgresServer& server, const ErasureMap& map,
                                                const std::stop_token& stop) {
-    return find_missed(TRY(read_catalogue(server, stop)), map);
+    return find_missed(TRY(read_erasure_catalogue(server, stop)), map);
 }
 
 Result<Erased> erase_people(const backup::PostgresServer& server, const ErasureMap& map, const ErasureLedger& ledger,
@@ -300,7 +300,7 @@ Result<Erased> erase_people(const backup::PostgresServer& server, const ErasureM
             Fault::refused,
             fmt::format("finding {} of the erasure ledger is open: {}", open.front().number, open.front().reason),
             fmt::format("kedge erasure acknowledge {} --reason WHY", open.front().number)};
-    const Catalogue catalogue = TRY(read_catalogue(server, stop));
+    const ErasureCatalogue catalogue = TRY(read_erasure_catalogue(server, stop));
     if (const auto missed = find_missed(catalogue, map); !missed.empty())
         return Error{
             Fault::refused,
@@ -309,7 +309,7 @@ Result<Erased> erase_people(const backup::PostgresServer& server, const ErasureM
             "name the table in `erasure:` of the estate, under `tables` or `not-personal`"};
     const std::set<std::string> subjects = ledger.erased();
     Erased erased{.ledger_head = ledger.head(), .subjects = subjects.size(), .held = ledger.held().size()};
-    erased.rows = TRY(run_script(server, Script(map, catalogue).text(subjects), stop));
+    erased.rows = TRY(run_erasure(server, Script(map, catalogue).text(subjects), stop));
     return erased;
 }
 

@@ -34,10 +34,10 @@ std::vector<Column> brought_columns(const Table& recovered, const Table& live) {
     return columns;
 }
 
-class Work {
+class Extracting {
 public:
-    Work(const backup::PostgresServer& recovered, ExtractSource& source, ExtractLive& live,
-         const ExtractOptions& options, const Until& until)
+    Extracting(const backup::PostgresServer& recovered, ExtractSource& source, ExtractLive& live,
+               const ExtractOptions& options, const Until& until)
         : recovered_(recovered), source_(source), live_(live), options_(options), until_(until) {}
 
     // Everything but the end of the transaction. Conflicts that stop it are in `found`.
@@ -378,7 +378,7 @@ Result<Extraction> extract(const backup::PostgresServer& recovered, const backup
     const Until until = within(options.limit, options.stop);
     ExtractSource source = TRY(ExtractSource::open(recovered, until));
     ExtractLive target = TRY(ExtractLive::open(live, options.lock_limit, options.limit, until));
-    Extraction extraction = TRY(Work(recovered, source, target, options, until).run());
+    Extraction extraction = TRY(Extracting(recovered, source, target, options, until).run());
     TRY(end_transaction(live, target, options, extraction));
     return extraction;
 }

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using verify::OwnPostgres;
 
-constexpr Span stop_limit = std::chrono::hours(2), restart_limit = 10min, answer_limit = 2min;
+constexpr Span replay_limit = std::chrono::hours(2), restart_limit = 10min, query_limit = 2min;
 
 // It stays, and people may promote it: then it has to survive a crash.
 constexpr const char* durable_settings =
@@ -68,7 +68,7 @@ Result<void> Instance::sync() const {
 Result<OwnPostgres> Instance::make_durable(const OwnPostgres& postgres) const {
     TRY(run_or_fail(
         {postgres.program("pg_ctl"), "-D", place_ + "/data", "-s", "stop", "-m", "fast", "-w", "-t", "3600"},
-        within(stop_limit, stop_), {.login = owner_}));
+        within(replay_limit, stop_), {.login = owner_}));
     TRY(sync());
     OwnPostgres durable = TRY(OwnPostgres::start_on_copy(
         place_,
@@ -80,7 +80,7 @@ Result<OwnPostgres> Instance::make_durable(const OwnPostgres& postgres) const {
 
 Result<std::string> Instance::ask(const OwnPostgres& postgres, const std::string& database,
                                   const std::string& sql) const {
-    std::string answer = TRY(postgres.query(database, sql, answer_limit, stop_));
+    std::string answer = TRY(postgres.query(database, sql, query_limit, stop_));
     while (!answer.empty() && answer.back() == '\n') answer.pop_back();
     return answer;
 }

@@ -27,7 +27,7 @@ std::string escaped(std::string_view text, bool in_quotes) {
     return out;
 }
 
-bool is_name(std::string_view name) {
+bool is_metric_name(std::string_view name) {
     const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
     return !name.empty() && std::isdigit(static_cast<unsigned char>(name.front())) == 0 &&
            std::ranges::all_of(name, fits);
@@ -42,7 +42,7 @@ std::string number(double value) {
 std::string sample(const Gauge& gauge) {
     std::vector<std::string> labels;
     for (const auto& [name, value] : gauge.labels) {
-        check(is_name(name), "labels are named by us");
+        check(is_metric_name(name), "labels are named by us");
         labels.push_back(fmt::format("{}=\"{}\"", name, escaped(value, true)));
     }
     const std::string all = labels.empty() ? "" : fmt::format("{{{}}}", fmt::join(labels, ","));
@@ -68,7 +68,7 @@ std::string exposition(const std::vector<Gauge>& gauges) {
     std::vector<std::string> written;
     for (const Gauge& first : gauges) {
         if (std::ranges::find(written, first.name) != written.end()) continue;
-        check(is_name(first.name), "metrics are named by us");
+        check(is_metric_name(first.name), "metrics are named by us");
         written.push_back(first.name);
         text += fmt::format("# HELP {} {}\n# TYPE {} gauge\n", first.name, escaped(first.help, false), first.name);
         for (const Gauge& gauge : gauges)

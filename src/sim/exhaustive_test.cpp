@@ -16,7 +16,7 @@
 namespace kedge::sim {
 namespace {
 
-constexpr std::uint64_t seed = 7;
+constexpr std::uint64_t exhaustive_seed = 7;
 constexpr std::size_t failures_shown = 3;
 // Primes, so that every place, fate and pair of places has its turn among the plans.
 constexpr std::uint64_t stride_of_calls = 37, stride_of_pairs = 997;
@@ -25,7 +25,7 @@ using Calls = std::array<std::uint64_t, port_count>;  // of each port, from 1
 
 // One undisturbed disaster but for what `plant` does to it.
 Outcome with(const Programme& programme, const std::function<void(Disaster&)>& plant) {
-    return try_once(programme, seed,
+    return try_once(programme, exhaustive_seed,
                     {.no_faults = true, .tell = false, .plant = [&](Disaster& disaster, Bench&) { plant(disaster); }});
 }
 

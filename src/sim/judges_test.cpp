@@ -13,7 +13,7 @@
 namespace kedge::sim {
 namespace {
 
-const ShippedUse failover{"regional-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}}};
+const ShippedUse shipped_failover{"regional-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}}};
 const ShippedUse failback{"regional-failback", {{"from", "us-west-2"}, {"to", "us-east-1"}}};
 const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
 constexpr std::uint64_t seeds_max = 1000;
@@ -125,22 +125,22 @@ private:
 const std::vector<Plant>& plants() {
     const auto database = [](World& world) -> Database& { return *world.targets.databases.at("aragora-postgres"); };
     static const std::vector<Plant> all{
-        {"one writer", "a fence lies", failover,
+        {"one writer", "a fence lies", shipped_failover,
          [](Disaster& disaster, Bench&) {
              auto& own = disaster.world().targets.databases.at("aragora-postgres");
              own = std::make_unique<LyingFence>(std::move(own));
          }},
-        {"fence before promote", "a promotion out of turn", failover,
+        {"fence before promote", "a promotion out of turn", shipped_failover,
          [=](Disaster& disaster, Bench&) {
              act(disaster, 20ms, "promote", 1,
                  [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
          }},
-        {"no blind promotion", "a promotion before anything was judged", failover,
+        {"no blind promotion", "a promotion before anything was judged", shipped_failover,
          [=](Disaster& disaster, Bench&) {
              act(disaster, 20ms, "promote", 1,
                  [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
          }},
-        {"loss is announced", "a bound that is told too small", failover, tampering([](Entry& entry) {
+        {"loss is announced", "a bound that is told too small", shipped_failover, tampering([](Entry& entry) {
              if (get_string(entry.body, "step") != "loss" || !entry.body->contains("evidence")) return;
              Json evidence = get(entry.body, "evidence");
              evidence["loss_seconds_max"] = 0.0;
@@ -152,7 +152,7 @@ const std::vector<Plant>& plants() {
                  (void)database(world).rejoin("us-east-1", "us-west-2", RejoinBy::rewind, far(world));
              });
          }},
-        {"traffic follows proof", "users are sent before the canary", failover,
+        {"traffic follows proof", "users are sent before the canary", shipped_failover,
          [=](Disaster& disaster, Bench&) {
              act(disaster, 20ms, "promote", 1,
                  [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
@@ -178,14 +178,14 @@ const std::vector<Plant>& plants() {
              act(disaster, 500ms, "promote", 1,
                  [=](World& world) { (void)database(world).promote("us-west-2", far(world)); });
          }},
-        {"intent first", "an effect that nobody announced", failover,
+        {"intent first", "an effect that nobody announced", shipped_failover,
          [=](Disaster& disaster, Bench&) {
              act(disaster, 20ms, "canary", 1,
                  [=](World& world) { (void)database(world).checkpoint("us-west-2", far(world)); });
          }},
-        {"legal transitions only", "a step that goes from nothing to done", failover,
+        {"legal transitions only", "a step that goes from nothing to done", shipped_failover,
          tampering([](Entry& entry) { set_in_step(entry, "fence", "cause", "person_says_done"); })},
-        {"done stays done", "a step that is done and begins again", failover, tampering([](Entry& entry) {
+        {"done stays done", "a step that is done and begins again", shipped_failover, tampering([](Entry& entry) {
              if (get_string(entry.body, "step") == "one-writer" && get_string(entry.body, "to") == "running")
                  set(entry, "step", "fence");
          })},
@@ -199,41 +199,42 @@ const std::vector<Plant>& plants() {
                  if (get_string(entry.body, "cause") == "undo_begins") set(entry, "step", "settle");
              };
          }},
-        {"point of no return", "a step is taken back after the promotion", failover, tampering([](Entry& entry) {
+        {"point of no return", "a step is taken back after the promotion", shipped_failover,
+         tampering([](Entry& entry) {
              if (get_string(entry.body, "step") != "cut" || get_string(entry.body, "to") != "succeeded") return;
              set(entry, "step", "shift");
              set(entry, "to", "compensating");
              set(entry, "cause", "undo_begins");
          })},
-        {"needs hold", "a step begins before what it needs", failover, tampering([](Entry& entry) {
+        {"needs hold", "a step begins before what it needs", shipped_failover, tampering([](Entry& entry) {
              if (get_string(entry.body, "step") == "fence" && get_string(entry.body, "to") == "running")
                  set(entry, "step", "shift");
          })},
-        {"no effect after the end", "an effect after the run has ended", failover,
+        {"no effect after the end", "an effect after the run has ended", shipped_failover,
          [=](Disaster& disaster, Bench&) {
              act(disaster, 20s, "canary", 1,
                  [=](World& world) { (void)database(world).checkpoint("us-west-2", far(world)); });
          }},
-        {"retry limits", "more attempts than the plan allows", failover,
+        {"retry limits", "more attempts than the plan allows", shipped_failover,
          [](Disaster&, Bench& bench) {
              bench.tamper = [](Entry& entry) {
                  if (get_bool(entry.body, "intent").value_or(false)) set(entry, "step", "promote");
              };
          }},
-        {"a rehearsal is dry", "an effect during a rehearsal", failover,
+        {"a rehearsal is dry", "an effect during a rehearsal", shipped_failover,
          [=](Disaster& disaster, Bench&) {
              act(disaster, 20ms, "canary", 1,
                  [=](World& world) { (void)database(world).checkpoint("us-west-2", far(world)); });
          },
          Mode::rehearse},
-        {"one advancer", "an entry of a controller that was followed", failover,
+        {"one advancer", "an entry of a controller that was followed", shipped_failover,
          [](Disaster&, Bench& bench) {
              bench.tamper = [](Entry& entry) { entry.epoch = entry.position == 8 ? 9 : entry.epoch; };
          }},
-        {"quorum first", "an approval is forgotten", failover, tampering([](Entry& entry) {
+        {"quorum first", "an approval is forgotten", shipped_failover, tampering([](Entry& entry) {
              if (entry.kind == "request" && get_string(entry.body, "verb") == "approve") set(entry, "accepted", false);
          })},
-        {"approval binds", "the requester's own approval is taken", failover, tampering([](Entry& entry) {
+        {"approval binds", "the requester's own approval is taken", shipped_failover, tampering([](Entry& entry) {
              if (entry.kind == "request" && get_string(entry.body, "verb") == "approve") set(entry, "who", "tomas");
          })},
         {"held writes are released", "a release that reaches nobody", planned,
@@ -243,15 +244,15 @@ const std::vector<Plant>& plants() {
                  world.ground.schedule().after(
                      at, [&world] { world.applications.front()->sites()[0].instances[0].writes = Writes::refused; });
          }},
-        {"people are told", "a notice that says it was sent", failover,
+        {"people are told", "a notice that says it was sent", shipped_failover,
          [](Disaster& disaster, Bench&) {
              auto& own = disaster.world().targets.channels.at("incidents");
              own = std::make_unique<LyingChannel>(std::move(own));
          }},
-        {"everything settles", "a run that goes on for ever", failover, tampering([](Entry& entry) {
+        {"everything settles", "a run that goes on for ever", shipped_failover, tampering([](Entry& entry) {
              if (entry.kind == "run.phase") set(entry, "phase", "running");
          })},
-        {"one master in the end", "two masters that nobody turns round", failover,
+        {"one master in the end", "two masters that nobody turns round", shipped_failover,
          [](Disaster& disaster, Bench&) {
              World& world = disaster.world();
              for (const Span at : {20s, 40s, 60s, 80s, 100s, 120s, 140s, 150s})
@@ -295,7 +296,7 @@ TEST(Judges, EachHasSomethingPlantedForIt) {
 }
 
 TEST(Judges, SayNothingWhenNothingIsWrong) {
-    for (const ShippedUse& use : {failover, failback, planned})
+    for (const ShippedUse& use : {shipped_failover, failback, planned})
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
             const Outcome outcome = try_once(prepared(use), seed, {.no_faults = true});
             EXPECT_NE(outcome.came, Came::broken) << outcome.story;

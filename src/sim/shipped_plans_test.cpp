@@ -11,7 +11,7 @@
 namespace kedge::sim {
 namespace {
 
-constexpr std::uint64_t seed = 7;
+constexpr std::uint64_t calm_seed = 7;
 constexpr Span long_enough = 2h;
 
 struct End {
@@ -44,7 +44,7 @@ std::string effects_of(World& world) {
 using Disturb = std::function<void(Controller&)>;
 
 End play(const Programme& programme, const Disturb& disturb = {}) {
-    Disaster disaster(programme.assignment, seed);
+    Disaster disaster(programme.assignment, calm_seed);
     disaster.set_up(losses_for(programme.plan()).front());
     if (disturb) disturb(disaster.controller());
     Result<void> started = disaster.start();

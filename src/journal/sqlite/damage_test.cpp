@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::vector<Draft> one = {{"step.intent", {{"step", "promote"}}, {}}};
+const std::vector<Draft> one_draft = {{"step.intent", {{"step", "promote"}}, {}}};
 
 template <class T>
 void expect_error(const Result<T>& result, Fault fault, const std::string& words) {
@@ -28,8 +28,8 @@ struct SqliteFiles : testing::Test {
     // A run whose claim is gone, and everything in the database itself.
     void write_and_close(int entries) const {
         const auto journal = world.open_as(Access::write);
-        const auto claim = journal->begin("r-1", {"orders-db"}, one[0], "me");
-        for (int i = 1; i < entries; ++i) ASSERT_TRUE(journal->append(**claim, one, {}, Ends::no));
+        const auto claim = journal->begin("r-1", {"orders-db"}, one_draft[0], "me");
+        for (int i = 1; i < entries; ++i) ASSERT_TRUE(journal->append(**claim, one_draft, {}, Ends::no));
     }
     void move_log_into_database() const { world.open_as(Access::write); }
     void overwrite(const std::string& path, std::int64_t offset, std::string_view bytes) const {
@@ -117,12 +117,12 @@ TEST_F(SqliteFiles, BookkeepingThatContradictsTheChainIsFound) {
 
 TEST_F(SqliteFiles, ALogRemovedUnderALivingWriterStopsTheNextAppend) {
     const auto journal = world.open_as(Access::write);
-    const auto claim = journal->begin("r-1", {}, one[0], "me");
+    const auto claim = journal->begin("r-1", {}, one_draft[0], "me");
     std::filesystem::remove(database() + "-wal");
-    expect_error(journal->append(**claim, one, {}, Ends::no), Fault::corrupt,
+    expect_error(journal->append(**claim, one_draft, {}, Ends::no), Fault::corrupt,
                  "journal.db-wal: it was removed or replaced while the journal was open");
-    expect_error(journal->append(**claim, one, {}, Ends::no), Fault::conflict, "its place is in doubt");
-    expect_error(journal->begin("r-2", {}, one[0], "me"), Fault::unavailable, "takes no more entries since");
+    expect_error(journal->append(**claim, one_draft, {}, Ends::no), Fault::conflict, "its place is in doubt");
+    expect_error(journal->begin("r-2", {}, one_draft[0], "me"), Fault::unavailable, "takes no more entries since");
 }
 
 TEST_F(SqliteFiles, ALogRemovedAfterACrashIsNoticedByWhatTheClaimRemembers) {
@@ -130,7 +130,7 @@ TEST_F(SqliteFiles, ALogRemovedAfterACrashIsNoticedByWhatTheClaimRemembers) {
     Forked controller([&](int pipe) {
         const auto journal = world.open();
         const auto claim = journal->claim("r-1", "pid 9 on nine");
-        for (int i = 0; i < 3; ++i) ASSERT_TRUE(journal->append(**claim, one, {}, Ends::no));
+        for (int i = 0; i < 3; ++i) ASSERT_TRUE(journal->append(**claim, one_draft, {}, Ends::no));
         ASSERT_EQ(write(pipe, "+", 1), 1);
         for (;;) pause();
     });
@@ -151,7 +151,7 @@ TEST_F(SqliteFiles, AnOlderCopyPutBackWhileNobodyRanIsNoticed) {
     {
         const auto journal = world.open_as(Access::write);
         const auto claim = journal->claim("r-1", "me");
-        ASSERT_TRUE(journal->append(**claim, one, {}, Ends::no));
+        ASSERT_TRUE(journal->append(**claim, one_draft, {}, Ends::no));
     }
     put_back();
     expect_error(world.try_open(), Fault::corrupt, "it is older than what was written here before: entry 3 of run r-1");
@@ -163,11 +163,11 @@ TEST_F(SqliteFiles, AnOlderCopyWrittenOverTheFileOfALivingClaimIsNoticed) {
     std::filesystem::copy_file(database(), world.scratch() + "/older.db");
     const auto journal = world.open_as(Access::write);
     const auto claim = journal->claim("r-1", "me");
-    ASSERT_TRUE(journal->append(**claim, one, {}, Ends::no));
+    ASSERT_TRUE(journal->append(**claim, one_draft, {}, Ends::no));
     move_log_into_database();
     const std::filesystem::path older = world.scratch() + "/older.db";
     std::filesystem::copy_file(older, database(), std::filesystem::copy_options::overwrite_existing);
-    const auto refused = journal->append(**claim, one, {}, Ends::no);
+    const auto refused = journal->append(**claim, one_draft, {}, Ends::no);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().fault, Fault::corrupt) << refused.error().message;
 }
@@ -182,9 +182,9 @@ TEST_F(SqliteFiles, ATornNoteInAClaimFileRaisesNoFalseAlarm) {
 
 TEST_F(SqliteFiles, ARunThatHasEndedLeavesNoClaimFile) {
     const auto journal = world.open_as(Access::write);
-    const auto claim = journal->begin("r-1", {}, one[0], "me");
+    const auto claim = journal->begin("r-1", {}, one_draft[0], "me");
     EXPECT_TRUE(std::filesystem::exists(world.directory() + "/claims/r-1"));
-    ASSERT_TRUE(journal->append(**claim, one, {}, Ends::yes));
+    ASSERT_TRUE(journal->append(**claim, one_draft, {}, Ends::yes));
     EXPECT_FALSE(std::filesystem::exists(world.directory() + "/claims/r-1"));
 }
 
@@ -193,9 +193,9 @@ struct SqliteDisk : testing::Test {
     SqliteWorld world;
     FaultyDisk disk{"faulty"};
     std::unique_ptr<SqliteJournal> journal = world.open_as(Access::write, disk.name());
-    std::unique_ptr<Claim> claim = std::move(journal->begin("r-1", {"orders-db"}, one[0], "me")).value();
+    std::unique_ptr<Claim> claim = std::move(journal->begin("r-1", {"orders-db"}, one_draft[0], "me")).value();
 
-    Result<Position> append() const { return journal->append(*claim, one, {}, Ends::no); }
+    Result<Position> append() const { return journal->append(*claim, one_draft, {}, Ends::no); }
     // What a new process finds once the disk is well again.
     std::uint64_t entries_after_restart() {
         disk.heal();
@@ -215,7 +215,7 @@ TEST_F(SqliteDisk, AFullDiskKeepsNothingAndClosesTheJournalUntilItIsOpenedAnew) 
         expect_error(append(), Fault::unavailable, "journal.db: the disk is full; nothing of this was kept");
         disk.heal();
         expect_error(append(), Fault::conflict, "its place is in doubt");
-        expect_error(journal->begin("r-2", {}, one[0], "me"), Fault::unavailable,
+        expect_error(journal->begin("r-2", {}, one_draft[0], "me"), Fault::unavailable,
                      "the journal takes no more entries since");
         EXPECT_EQ(*journal->verify(), before);  // reading goes on
         EXPECT_EQ(entries_after_restart(), before);
@@ -251,7 +251,8 @@ TEST_F(SqliteDisk, AFailedCheckpointKeepsTheEntryAndTakesNoFurtherOne) {
     for (int i = 0; i < 4; ++i) ASSERT_TRUE(journal->append(*claim, large, {}, Ends::no));
     disk.fail_sync(2, SQLITE_IOERR_FSYNC, true);  // the first is that of the commit
     ASSERT_TRUE(journal->append(*claim, large, {}, Ends::no));
-    expect_error(journal->begin("r-2", {}, one[0], "me"), Fault::unavailable, "cannot move the log into the database");
+    expect_error(journal->begin("r-2", {}, one_draft[0], "me"), Fault::unavailable,
+                 "cannot move the log into the database");
     EXPECT_EQ(entries_after_restart(), 6u);
 }
 
@@ -261,11 +262,11 @@ TEST(SqlitePowerLoss, AtAnyMomentLeavesEveryConfirmedEntryAndAWholeChain) {
     std::vector<std::size_t> confirmed_at;  // operations done when the n-th append was confirmed
     {
         const auto journal = world.open_as(Access::write, disk.name());
-        const auto claim = journal->begin("r-1", {"orders-db"}, one[0], "me");
+        const auto claim = journal->begin("r-1", {"orders-db"}, one_draft[0], "me");
         confirmed_at.push_back(disk.operations());
         for (int i = 0; i < 12; ++i) {
             if (i == 6) world.open_as(Access::write, disk.name());  // moves the log into the database
-            ASSERT_TRUE(journal->append(**claim, std::vector<Draft>(2, one[0]), {}, Ends::no));
+            ASSERT_TRUE(journal->append(**claim, std::vector<Draft>(2, one_draft[0]), {}, Ends::no));
             confirmed_at.push_back(disk.operations());
         }
     }

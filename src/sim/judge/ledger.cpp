@@ -18,6 +18,11 @@ Ledger::Ledger(const World& world, const BoundPlan& plan, const Estate& estate, 
     for (std::size_t i = 0; i < plan.steps.size(); ++i) index_[plan.steps[i].id] = i;
 }
 
+bool Ledger::waits_for_the_end(std::size_t step) const {
+    const auto after = index_.find(get_string(plan_.steps[step].with, "after").value_or(""));
+    return after != index_.end() && lines_[after->second].state == StepState::succeeded;
+}
+
 bool Ledger::stands(std::string_view action, std::string_view region) const {
     for (std::size_t i = 0; i < lines_.size(); ++i) {
         const BoundStep& step = plan_.steps[i];

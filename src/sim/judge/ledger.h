@@ -87,6 +87,9 @@ public:
     // A step of this action, and in this region if one is named, that has succeeded or whose risk was taken.
     bool stands(std::string_view action, std::string_view region = {}) const;
 
+    // A promotion that waits until the standby holds all up to where this run stopped the old primary.
+    bool waits_for_the_end(std::size_t step) const;
+
     // Takes one entry in. What it was is told by one of the two.
     void take(const Entry& entry, const std::function<void(const Move&)>& moved,
               const std::function<void(const Verdict&)>& judged);

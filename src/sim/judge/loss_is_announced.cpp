@@ -18,10 +18,11 @@ class LossIsAnnounced final : public Invariant {
             const bool judges = step.type != nullptr && step.region == region &&
                                 (step.type->name == "postgres.loss-bound" || step.type->name == "postgres.caught-up");
             if (!judges || ledger.line(i).state != StepState::succeeded || ledger.line(i).risk_taken) continue;
-            compare(ledger, effect, i);
+            compare(ledger, effect, get_number(ledger.line(i).evidence, "loss_seconds_max").value_or(0));
         }
+        if (ledger.waits_for_the_end(effect.errand->step)) compare(ledger, effect, 0);
     }
-    void compare(const Ledger& ledger, const Effect& effect, std::size_t judge) {
+    void compare(const Ledger& ledger, const Effect& effect, double said) {
         const DatabaseModel& database = *ledger.world().databases[effect.of];
         std::optional<Moment> oldest, newest;
         std::int64_t rows = 0;
@@ -34,7 +35,6 @@ class LossIsAnnounced final : public Invariant {
             });
         }
         if (!oldest) return;
-        const double said = get_number(ledger.line(judge).evidence, "loss_seconds_max").value_or(0);
         const double lost = seconds(*newest - *oldest);
         if (lost > said || (said == 0 && rows > 0))
             broken(ledger,

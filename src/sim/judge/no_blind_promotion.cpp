@@ -7,7 +7,8 @@
 namespace kedge::sim {
 namespace {
 
-// A promotion needs a judgement of this run about what it loses: a bound, a catch-up, or people who took it.
+// A promotion needs a judgement of this run about what it loses: a bound, a catch-up (its own, too), or people who
+// took it.
 class NoBlindPromotion final : public Invariant {
     std::string_view name() const override { return "no blind promotion"; }
     void effect(const Ledger& ledger, const Effect& effect) override {
@@ -15,6 +16,7 @@ class NoBlindPromotion final : public Invariant {
         const std::string_view region = ledger.world().ground.name_of(effect.place);
         for (const char* judge : {"postgres.loss-bound", "postgres.caught-up", "postgres.lag"})
             if (ledger.stands(judge, region)) return;
+        if (ledger.waits_for_the_end(effect.errand->step)) return;
         broken(ledger, fmt::format("{} was promoted although nothing in this run had found what that loses",
                                    ledger.world().databases[effect.of]->at(effect.place).part.name));
     }

@@ -76,11 +76,11 @@ private:
     bool writing_ = false;
 };
 
-std::unique_ptr<CacheWorld> make_world() {
+std::unique_ptr<CacheWorld> make_cache_world() {
     return std::make_unique<SimulatedCacheWorld>();
 }
 
-INSTANTIATE_TEST_SUITE_P(Simulated, CacheContract, testing::Values(&make_world));
+INSTANTIATE_TEST_SUITE_P(Simulated, CacheContract, testing::Values(&make_cache_world));
 
 }  // namespace
 }  // namespace kedge::sim

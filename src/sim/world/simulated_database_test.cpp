@@ -54,12 +54,12 @@ private:
     std::int64_t next_ = 1;
 };
 
-std::unique_ptr<DatabaseWorld> make_world() {
+std::unique_ptr<DatabaseWorld> make_database_world() {
     return std::make_unique<SimulatedDatabaseWorld>();
 }
 
-INSTANTIATE_TEST_SUITE_P(Simulated, DatabaseContract, testing::Values(make_world));
-INSTANTIATE_TEST_SUITE_P(Simulated, UnmanagedDatabaseContract, testing::Values(make_world));
+INSTANTIATE_TEST_SUITE_P(Simulated, DatabaseContract, testing::Values(make_database_world));
+INSTANTIATE_TEST_SUITE_P(Simulated, UnmanagedDatabaseContract, testing::Values(make_database_world));
 
 }  // namespace
 }  // namespace kedge::sim

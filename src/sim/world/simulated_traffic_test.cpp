@@ -42,11 +42,11 @@ private:
     SimulatedTraffic traffic_{ground_, entrance_};
 };
 
-std::unique_ptr<TrafficWorld> make_world() {
+std::unique_ptr<TrafficWorld> make_traffic_world() {
     return std::make_unique<SimulatedTrafficWorld>();
 }
 
-INSTANTIATE_TEST_SUITE_P(Simulated, TrafficContract, testing::Values(&make_world));
+INSTANTIATE_TEST_SUITE_P(Simulated, TrafficContract, testing::Values(&make_traffic_world));
 
 }  // namespace
 }  // namespace kedge::sim

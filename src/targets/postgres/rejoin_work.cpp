@@ -53,7 +53,7 @@ std::string quoted_setting(std::string_view value) {
     return text + "'";
 }
 
-std::int64_t to_number(std::string_view text) {
+std::int64_t to_bytes_count(std::string_view text) {
     text.remove_prefix(std::min(text.find_first_of("0123456789"), text.size()));
     std::int64_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);
@@ -148,10 +148,10 @@ Result<void> RejoinWork::check_room(Moment deadline) {
                      "rejoin it by rewind, or make its copy by hand"};
     const Rows rows =
         TRY(primary_.sql().ask({"SELECT sum(pg_database_size(oid))::bigint FROM pg_database", {}}, deadline));
-    const std::int64_t needed = to_number(rows.at(0).at(0).value_or("0"));
+    const std::int64_t needed = to_bytes_count(rows.at(0).at(0).value_or("0"));
     const auto parent = data_.substr(0, std::max<std::size_t>(1, data_.rfind('/')));
     const auto answer = TRY(machine_.run_or_fail({"df", "-B1", "--output=avail", "--", parent}, deadline));
-    if (const std::int64_t free = to_number(answer.out); free < needed + needed / 10)
+    if (const std::int64_t free = to_bytes_count(answer.out); free < needed + needed / 10)
         return Error{Fault::refused,
                      fmt::format("{}: {} bytes are free beside the old copy, the new one needs {} and a tenth more",
                                  own_.name(), free, needed),

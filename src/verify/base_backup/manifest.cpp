@@ -22,7 +22,7 @@ constexpr std::array algorithms{
     Algorithm{ManifestChecksum::sha384, "SHA384", 48}, Algorithm{ManifestChecksum::sha512, "SHA512", 64}};
 
 constexpr std::size_t line_bytes_max = 1u << 20;
-constexpr std::size_t text_bytes_max = 1u << 16;  // of one string; a path has at most 1024
+constexpr std::size_t string_bytes_max = 1u << 16;  // of one string; a path has at most 1024
 
 std::optional<std::string> from_hexadecimal(std::string_view text) {
     std::string bytes;
@@ -160,7 +160,7 @@ private:
                 TRY(escape(result));
             else
                 result.push_back(one);
-            if (result.size() > text_bytes_max) return wrong("a text that is too long");
+            if (result.size() > string_bytes_max) return wrong("a text that is too long");
         }
     }
     Result<std::uint64_t> number() {

@@ -11,12 +11,12 @@ namespace kedge::verify {
 namespace {
 
 // Fits the second-level cache with what is being inflated.
-constexpr std::size_t buffer_bytes = 256u << 10;
+constexpr std::size_t rows_buffer_bytes = 256u << 10;
 
 class CopyText final : public DataText {
 public:
     CopyText(std::optional<std::size_t> columns, const std::string& encoding)
-        : columns_(columns), buffer_(std::make_unique_for_overwrite<std::byte[]>(buffer_bytes + margin)) {
+        : columns_(columns), buffer_(std::make_unique_for_overwrite<std::byte[]>(rows_buffer_bytes + margin)) {
         scan_.tabs_known = columns.has_value();
         scan_.tabs_expected = columns ? std::max<std::size_t>(*columns, 1) - 1 : UINT64_MAX;
         scan_.empty_rows = columns == std::size_t{0} ? ~std::uint64_t{0} : 0;
@@ -26,7 +26,7 @@ public:
         std::ranges::fill(std::span(buffer_.get(), row_scan_behind), std::byte{'\n'});
     }
 
-    std::span<std::byte> room() override { return {buffer_.get() + filled_, buffer_bytes - filled_}; }
+    std::span<std::byte> room() override { return {buffer_.get() + filled_, rows_buffer_bytes - filled_}; }
 
     void took(std::size_t bytes) override {
         filled_ += bytes;

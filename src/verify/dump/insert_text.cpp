@@ -13,14 +13,14 @@
 namespace kedge::verify {
 namespace {
 
-constexpr std::size_t buffer_bytes = 256u << 10;
+constexpr std::size_t script_buffer_bytes = 256u << 10;
 constexpr std::string_view statement_start = "INSERT INTO ";
 
 class InsertText final : public DataText {
 public:
-    InsertText() : buffer_(std::make_unique_for_overwrite<std::byte[]>(buffer_bytes)) {}
+    InsertText() : buffer_(std::make_unique_for_overwrite<std::byte[]>(script_buffer_bytes)) {}
 
-    std::span<std::byte> room() override { return {buffer_.get(), buffer_bytes}; }
+    std::span<std::byte> room() override { return {buffer_.get(), script_buffer_bytes}; }
 
     void took(std::size_t bytes) override {
         const std::string_view text{reinterpret_cast<const char*>(buffer_.get()), bytes};

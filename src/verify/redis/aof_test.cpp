@@ -22,10 +22,10 @@ RdbOptions options() {
     return {.now = SystemClock{}.now()};
 }
 
-std::vector<std::string> codes(const Examination& examination) {
-    std::vector<std::string> codes;
-    for (const Finding& finding : examination.findings.kept()) codes.push_back(finding.code);
-    return codes;
+std::vector<std::string> aof_codes(const Examination& examination) {
+    std::vector<std::string> aof_codes;
+    for (const Finding& finding : examination.findings.kept()) aof_codes.push_back(finding.code);
+    return aof_codes;
 }
 
 // The files of a directory, in memory.
@@ -72,7 +72,7 @@ Files* RealAof::real = nullptr;
 
 TEST_F(RealAof, IsReadToTheEndOfEachFile) {
     const Examination aof = real->examine();
-    EXPECT_THAT(codes(aof), IsEmpty());
+    EXPECT_THAT(aof_codes(aof), IsEmpty());
     EXPECT_EQ(aof.kind, "Redis append-only directory");
     EXPECT_EQ(aof.rung(), Rung::decoded);
     ASSERT_TRUE(aof.taken);
@@ -91,7 +91,7 @@ TEST_F(RealAof, CutInsideItsLastCommandIsDoubt) {
     for (std::size_t cut = 1; cut < 14; ++cut) {
         Files files = *real;
         files.ending(".incr.aof") = whole.substr(0, whole.size() - cut);
-        EXPECT_THAT(codes(files.examine()), ElementsAre("truncated-tail")) << cut;
+        EXPECT_THAT(aof_codes(files.examine()), ElementsAre("truncated-tail")) << cut;
         EXPECT_FALSE(files.examine().findings.any(Weight::damage));
     }
 }
@@ -100,7 +100,7 @@ TEST_F(RealAof, CutInsideATransactionIsDoubt) {
     Files files = *real;
     std::string& commands = files.ending(".incr.aof");
     commands.resize(commands.rfind("*1\r\n$4\r\nEXEC"));
-    EXPECT_THAT(codes(files.examine()), ElementsAre("open-transaction"));
+    EXPECT_THAT(aof_codes(files.examine()), ElementsAre("open-transaction"));
 }
 
 TEST_F(RealAof, WithADamagedLengthIsDamaged) {
@@ -109,7 +109,7 @@ TEST_F(RealAof, WithADamagedLengthIsDamaged) {
     const std::size_t at = commands.find("$5\r\nRPUSH");
     commands[at + 1] = '4';
     const Examination aof = files.examine();
-    EXPECT_THAT(codes(aof), ElementsAre("structure"));
+    EXPECT_THAT(aof_codes(aof), ElementsAre("structure"));
     EXPECT_TRUE(aof.findings.any(Weight::damage));
     EXPECT_THAT(aof.findings.kept().front().where, HasSubstr(".incr.aof"));
     EXPECT_EQ(aof.rung(), Rung::listed);
@@ -118,7 +118,7 @@ TEST_F(RealAof, WithADamagedLengthIsDamaged) {
 TEST_F(RealAof, WithZerosBehindItIsDamaged) {
     Files files = *real;
     files.ending(".incr.aof") += std::string(4096, '\0');
-    EXPECT_THAT(codes(files.examine()), ElementsAre("structure"));
+    EXPECT_THAT(aof_codes(files.examine()), ElementsAre("structure"));
 }
 
 TEST_F(RealAof, WithADamagedSnapshotIsDamaged) {
@@ -132,13 +132,13 @@ TEST_F(RealAof, WithADamagedSnapshotIsDamaged) {
 TEST_F(RealAof, WithoutOneOfItsFilesIsDamaged) {
     Files files = *real;
     std::erase_if(files.contents, [](const auto& file) { return file.first.ends_with(".base.rdb"); });
-    EXPECT_THAT(codes(files.examine()), ElementsAre("missing"));
+    EXPECT_THAT(aof_codes(files.examine()), ElementsAre("missing"));
 }
 
 TEST_F(RealAof, SaysWhatTheManifestDoesNotName) {
     Files files = *real;
     files.contents["appendonly.aof.99.incr.aof"] = "";
-    EXPECT_THAT(codes(files.examine()), ElementsAre("extra"));
+    EXPECT_THAT(aof_codes(files.examine()), ElementsAre("extra"));
     EXPECT_FALSE(files.examine().findings.any(Weight::damage));
 }
 
@@ -149,7 +149,7 @@ TEST_F(RealAof, CutInsideAnEarlierFileIsDamaged) {
     files.ending(".manifest") += "file next seq 99 type i\n";
     commands.pop_back();
     const Examination aof = files.examine();
-    EXPECT_THAT(codes(aof), ElementsAre("truncated"));
+    EXPECT_THAT(aof_codes(aof), ElementsAre("truncated"));
     EXPECT_TRUE(aof.findings.any(Weight::damage));
 }
 
@@ -164,12 +164,12 @@ TEST(AofFile, OfEarlierVersionsHasASnapshotInFront) {
         return examine_rdb(stream, options(), effort).value();
     };
     const Examination aof = examined(snapshot + commands);
-    EXPECT_THAT(codes(aof), IsEmpty());
+    EXPECT_THAT(aof_codes(aof), IsEmpty());
     EXPECT_EQ(aof.kind, "Redis append-only file with a snapshot in front");
     EXPECT_EQ(aof.rung(), Rung::decoded);
     EXPECT_EQ(get_integer(aof.facts, "commands"), 2);
-    EXPECT_THAT(codes(examined(snapshot + commands.substr(0, commands.size() - 1))), ElementsAre("truncated-tail"));
-    EXPECT_THAT(codes(examined(snapshot + commands + "x")), ElementsAre("structure"));
+    EXPECT_THAT(aof_codes(examined(snapshot + commands.substr(0, commands.size() - 1))), ElementsAre("truncated-tail"));
+    EXPECT_THAT(aof_codes(examined(snapshot + commands + "x")), ElementsAre("structure"));
 }
 
 TEST(AofFile, IsToldFromOtherTexts) {

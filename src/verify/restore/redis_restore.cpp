@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 // 1 GB loads in about ten seconds.
 constexpr Span load_limit = std::chrono::hours(6);
 constexpr Span answer_limit = 30s;
-constexpr Span look_again = 50ms;
+constexpr Span ask_again = 50ms;
 
 using Fields = std::map<std::string, std::string>;  // what INFO answers
 
@@ -60,7 +60,7 @@ public:
         for (;;) {
             const Result<std::string> answer = ask("PING", stop);
             if (answer && answer->starts_with("+PONG")) return {};
-            if (child_.wait(within(look_again, stop))) return Error{Fault::corrupt, last_words()};
+            if (child_.wait(within(ask_again, stop))) return Error{Fault::corrupt, last_words()};
             if (stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
             if (SystemClock{}.now() > deadline) return Error{Fault::unavailable, "redis-server loads for too long"};
         }

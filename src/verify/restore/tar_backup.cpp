@@ -27,7 +27,7 @@ constexpr std::size_t version_bytes_max = 64;
 // What a small file takes of a disk.
 constexpr std::uint64_t block_bytes = 4096;
 
-Error failed(const std::string& name, int number) {
+Error tar_failed(const std::string& name, int number) {
     return {Fault::unavailable, fmt::format("{}: {}", name, std::strerror(number))};
 }
 
@@ -88,7 +88,7 @@ Result<void> walk_tars(const std::vector<Member>& members, const Limits& limits,
 
 Result<Descriptor> open_directory(int at, const std::string& name) {
     Descriptor directory(openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!directory.is_open()) return failed(name, errno);
+    if (!directory.is_open()) return tar_failed(name, errno);
     return directory;
 }
 
@@ -96,7 +96,7 @@ Result<Descriptor> open_directory(int at, const std::string& name) {
 Result<Descriptor> make_directory(const std::string& root, std::span<const std::string> parts) {
     Descriptor directory = TRY(open_directory(AT_FDCWD, root));
     for (const std::string& part : parts) {
-        if (mkdirat(directory.get(), part.c_str(), 0700) != 0 && errno != EEXIST) return failed(part, errno);
+        if (mkdirat(directory.get(), part.c_str(), 0700) != 0 && errno != EEXIST) return tar_failed(part, errno);
         directory = TRY(open_directory(directory.get(), part));
     }
     return directory;
@@ -121,7 +121,7 @@ Result<TarSurvey> survey_tars(const std::vector<Member>& members, const Limits& 
 Result<void> write_file_from(ByteStream& stream, int directory, const std::string& name, const std::stop_token& stop) {
     const Descriptor file(openat(directory, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.is_open())
-        return errno == EEXIST ? Error{Fault::corrupt, name + ": it is there twice"} : failed(name, errno);
+        return errno == EEXIST ? Error{Fault::corrupt, name + ": it is there twice"} : tar_failed(name, errno);
     std::vector<std::byte> piece(std::size_t{1} << 20);
     for (;;) {
         if (stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
@@ -129,7 +129,7 @@ Result<void> write_file_from(ByteStream& stream, int directory, const std::strin
         for (std::size_t done = 0; done < got;) {
             const ssize_t count = ::write(file.get(), piece.data() + done, got - done);
             if (count < 0 && errno == EINTR) continue;
-            if (count <= 0) return failed(name, count < 0 ? errno : ENOSPC);
+            if (count <= 0) return tar_failed(name, count < 0 ? errno : ENOSPC);
             done += static_cast<std::size_t>(count);
         }
         if (got < piece.size()) return {};

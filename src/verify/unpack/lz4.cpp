@@ -11,7 +11,7 @@ namespace {
 
 // The byte after the magic says which checksums the frame carries (LZ4 frame format, FLG): bit 4 one for each block,
 // bit 2 one over the content. Either covers every byte.
-constexpr unsigned block_checksums = 1u << 4, content_checksum = 1u << 2;
+constexpr unsigned blocks_summed = 1u << 4, content_summed = 1u << 2;
 
 class Lz4Decoder final : public Decoder {
 public:
@@ -28,7 +28,7 @@ public:
     void begin(Bytes front) override {
         LZ4F_resetDecompressionContext(context_);
         const unsigned flags = front.size() > 4 ? std::to_integer<unsigned>(front[4]) : 0;
-        has_checksum_ = is_skippable(front) || (flags & (block_checksums | content_checksum)) != 0;
+        has_checksum_ = is_skippable(front) || (flags & (blocks_summed | content_summed)) != 0;
     }
 
     Progress decode(Bytes in, std::span<std::byte> out) override {
