@@ -43,7 +43,7 @@ Api::Health Api::look() {
     Moment start = SystemClock{}.now();
     const Statement write{
         "INSERT INTO health_check (instance) VALUES ($1)"
-        " ON CONFLICT (instance) DO UPDATE SET timestamp = SystemClock{}.now() RETURNING id",
+        " ON CONFLICT (instance) DO UPDATE SET timestamp = now() RETURNING id",
         {config_.instance}};
     const auto written =
         is_quiet ? database_.read({"SELECT 1", {}}, start + look_limit) : database_.write({write}, start + look_limit);
