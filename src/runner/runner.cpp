@@ -18,7 +18,10 @@ Runner::Runner(Journal& journal, std::unique_ptr<Claim> claim, Engine engine, co
       targets_(targets),
       executor_(executor),
       clock_(clock),
-      last_(engine_.state().last()) {}
+      last_(engine_.state().last()) {
+    for (std::size_t i = 0; i < engine_.state().size(); ++i)
+        if (const BoundStep& step = engine_.state().bound(i); step.type != nullptr) steps_on_[step.target].push_back(i);
+}
 
 Result<std::optional<Moment>> Runner::turn() {
     TRY(take_in(clock_.now()));
@@ -96,11 +99,9 @@ Call Runner::make_call(const CallOrder& order, Moment now) const {
         call.regions.reserve(target->sites.size());
         for (const Site& site : target->sites) call.regions.push_back(site.region);
     }
-    call.facts.reserve(state.size());
-    for (std::size_t i = 0; i < state.size(); ++i) {
+    for (const std::size_t i : steps_on_.at(bound.target)) {
         const StepRecord& record = state.record(i);
         const BoundStep& other = state.bound(i);
-        if (other.type == nullptr || other.target != bound.target) continue;
         if (!is_settled(record.state) && record.waived_by.empty()) continue;
         call.facts.push_back({.step = other.id,
                               .action = other.type->name,

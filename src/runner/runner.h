@@ -4,6 +4,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
 #include <string>
 #include <vector>
 
@@ -49,6 +52,7 @@ private:
     Executor& executor_;
     const Clock& clock_;
     std::function<void(const Entry&, const RunState&)> listener_;
+    std::unordered_map<std::string_view, std::vector<std::size_t>> steps_on_;  // a target's, in the plan's order
     Position last_ = 0;
     Moment inbox_read_{};
 };
