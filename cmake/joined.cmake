@@ -33,7 +33,10 @@ target_precompile_headers(precompiled_test PRIVATE ${common_headers} <gmock/gmoc
 # What stands in a precompiled header is no system header any more to the passes that follow values, and they warn of the
 # standard library's own code; a name of another source that is hidden is no mistake. Builds one by one keep these
 # warnings.
-set(warned_wrongly -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-shadow)
+set(warned_wrongly -Wno-shadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  list(APPEND warned_wrongly -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
+endif()
 
 targets_under(${CMAKE_SOURCE_DIR}/tests in_tests)
 foreach(target ${in_src} ${in_lab} ${in_tests})
