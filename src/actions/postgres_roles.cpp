@@ -113,6 +113,15 @@ Result<Look> look_promote(const Call& call) {
     const Result<DatabaseLook> look = database->look(call.region, call.deadline);
     if (!look) return unclear(look.error().message);
     Json evidence = facts_of(*look);
+    const std::optional<Lsn> end = old_end(call);
+    const bool held_end = end && get_string(call.evidence, "holds_to_the_end") == to_string(*end);
+    // Promoted by somebody else, it may lack what the old one went on to write.
+    if (look->primary == Truth::yes && end && !held_end)
+        return absent(Truth::no,
+                      fmt::format("{} is primary already, not by this run: nobody knows whether it holds what the old "
+                                  "primary wrote up to {}",
+                                  site(call), to_string(*end)),
+                      std::move(evidence));
     if (look->primary == Truth::yes)
         return condition(look->writable,
                          fmt::format("{} is primary on timeline {}", site(call),
@@ -121,14 +130,14 @@ Result<Look> look_promote(const Call& call) {
     if (look->primary == Truth::unknown) return unclear(look->says, std::move(evidence));
     if (call.accepted) return absent(Truth::no, site(call) + " was asked and still recovers", std::move(evidence));
     if (look->replay_paused != Truth::no) return absent(Truth::no, "its replay is paused", std::move(evidence));
-    if (const std::optional<Lsn> end = old_end(call)) {
-        evidence["required"] = to_string(*end);
+    if (end) {
         const std::optional<Lsn> has = held(*look);
         if (!has || *has < *end)
             return absent(has ? Truth::no : Truth::unknown,
                           fmt::format("it holds {}, and the old primary stopped at {}",
                                       has ? to_string(*has) : "nobody knows what", to_string(*end)),
                           std::move(evidence));
+        evidence["holds_to_the_end"] = to_string(*end);
     } else if (!loss_was_judged(call)) {
         return absent(Truth::no, "no step of this run has bounded the loss or found it caught up", std::move(evidence));
     }

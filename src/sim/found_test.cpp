@@ -77,5 +77,28 @@ TEST(Found, AFenceThatComesDownBesideAPromotionByHandIsNotSaidToBeTakenBack) {
     EXPECT_GT(came_down, 0) << "in no disaster was the promotion made between the look and the order";
 }
 
+// The standby was promoted by hand while the old primary still wrote; the planned switch took that for its own
+// promotion, and rewound the old primary with what only that held.
+TEST(Found, APlannedSwitchDoesNotTakeAPromotionByHandForItsOwn) {
+    const Programme programme =
+        programme_of({"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}});
+    Disaster disaster(programme.assignment, 5076);
+    disaster.set_up(Loss::database);
+    DatabaseModel& database = *disaster.world().databases.front();
+    disaster.controller().on_entry = [&](const Entry& entry, const RunState& run) {
+        if (get_string(entry.body, "step") == "shut-down" &&
+            run.record(*run.find("shut-down")).state == StepState::running)
+            disaster.world().ground.schedule().after(40ms, [&] { database.promote(database.at(1)); });
+    };
+    disaster.people().habits.minds_the_run = false;
+    ASSERT_TRUE(disaster.start());
+    disaster.play(5min);
+    const RunState& run = *disaster.controller().state();
+    ASSERT_EQ(database.promotions(), 1);
+    ASSERT_EQ(run.record(*run.find("shut-down")).state, StepState::succeeded);
+    EXPECT_NE(run.record(*run.find("promote")).state, StepState::succeeded);
+    EXPECT_NE(run.record(*run.find("rejoin")).state, StepState::succeeded);
+}
+
 }  // namespace
 }  // namespace kedge::sim
