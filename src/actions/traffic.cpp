@@ -43,10 +43,21 @@ std::map<std::string, int> wanted_shares(const Call& call) {
     return wanted;
 }
 
+// A shift takes users away from `from`. Where fewer are left there than it would leave, somebody moved them by hand,
+// and it would send them back to a region that they were to leave.
 Result<Look> look_shift(const Call& call) {
     const Result<TrafficLook> look = TRY(call.traffic())->look(call.deadline);
     if (!look) return unclear(look.error().message);
-    return compare(*look, wanted_shares(call), call);
+    const std::map<std::string, int> wanted = wanted_shares(call);
+    Look compared = compare(*look, wanted, call);
+    const std::string from = call.text("from");
+    const auto present = look->find(from);
+    if (compared.done == Truth::yes || present == look->end() || present->second.weight >= wanted.at(from))
+        return compared;
+    compared.allowed = Truth::no;
+    compared.says +=
+        fmt::format("; it would send users back to {}: set the weights by hand, or say that it is done", from);
+    return compared;
 }
 
 Result<Json> apply_shift(const Call& call) {
