@@ -12,6 +12,7 @@
 #include <set>
 
 #include "engine/events.h"
+#include "kill_runs.h"
 #include "lab/ground/lab_ground.h"
 #include "lab/observe.h"
 #include "lab_world.h"
@@ -30,19 +31,6 @@ using testing::WhenSortedBy;
 constexpr std::size_t kills_wanted = 10;
 constexpr std::size_t kills_max = 14;
 constexpr Span run_limit = 100s;
-constexpr Span journal_period = 1ms;
-
-struct Killed {
-    RunId run;
-    std::set<Position> boundaries;  // the last entry of the run at each kill
-    std::string trouble;
-};
-
-std::string describe(const Entry& entry) {
-    return fmt::format("{} {} {}{}", entry.kind, get_string(entry.body, "step").value_or(""),
-                       get_string(entry.body, "to").value_or(get_string(entry.body, "verb").value_or("")),
-                       get_bool(entry.body, "intent").value_or(false) ? " (intent)" : "");
-}
 
 MATCHER_P2(BeginEndWith, first, last, "") {
     return !arg.empty() && arg.front() == first && arg.back() == last;
@@ -73,56 +61,8 @@ protected:
         ASSERT_TRUE(load_trouble_) << load_trouble_.error().message;
     }
 
-    // Runs the command that begins a run and kills it `stride` entries later, resumes it and kills it again, until it
-    // was killed `kills_max` times; then lets it end. Each stride differs from the one before: what a resume writes
-    // first is always the same, and the kill would come at the same step again and again.
     static Killed run_with_kills(const Arguments& start, std::size_t stride) {
-        Killed killed;
-        const std::vector<RunId> before = world_->runs();
-        const Moment deadline = SystemClock().now() + run_limit;
-        Arguments words = start;
-        std::size_t seen = 0;
-        while (true) {
-            Result<Child> controller = world_->start_kedge(words);
-            if (!controller) return failed(killed, controller.error().message);
-            const bool last = killed.boundaries.size() >= kills_max;
-            bool ended = false;
-            while (!(ended = controller->wait(kedge::within(journal_period)).has_value())) {
-                if (SystemClock().now() > deadline) return failed(killed, "the run did not end in time");
-                if (killed.run.empty()) killed.run = new_run(before);
-                if (!last && entries(killed.run) >= seen + stride + killed.boundaries.size() % 4) break;
-            }
-            controller->kill_and_reap();
-            const Result<LoadedRun> run = world_->load(killed.run);
-            if (!run) return failed(killed, run.error().message);
-            if (run->state.result()) return killed;
-            if (ended) return failed(killed, "kedge ended before the run did: " + run->state.phase_says());
-            killed.boundaries.insert(run->state.last());
-            seen = entries(killed.run);
-            say_where(killed.run);
-            words = {"run", "resume", killed.run, "--play-people"};
-        }
-    }
-
-    static Killed failed(Killed killed, std::string trouble) {
-        killed.trouble = std::move(trouble) + "\n" + world_->kedge({"run", "show", killed.run, "--evidence"}).out;
-        const Result<std::string> errors = read_file(world_->state_directory() + "/errors");
-        if (errors) killed.trouble += "\n" + errors->substr(errors->size() > 4000 ? errors->size() - 4000 : 0);
-        return killed;
-    }
-    static RunId new_run(const std::vector<RunId>& before) {
-        const std::vector<RunId> now = world_->runs();
-        return now.size() > before.size() ? now.back() : RunId();
-    }
-    static std::vector<Entry> read(const RunId& run) {
-        const auto journal = SqliteJournal::open(world_->state_directory(), Access::read);
-        const auto entries = journal ? (*journal)->read(run, 0, SIZE_MAX) : Result<std::vector<Entry>>(journal.error());
-        return entries ? *entries : std::vector<Entry>();
-    }
-    static std::size_t entries(const RunId& run) { return run.empty() ? 0 : read(run).size(); }
-    static void say_where(const RunId& run) {
-        const std::vector<Entry> all = read(run);
-        if (!all.empty()) fmt::print("killed after entry {}: {}\n", all.size(), describe(all.back()));
+        return lab::run_with_kills(*world_, start, {.stride = stride, .kills_max = kills_max, .limit = run_limit});
     }
 
     // How often the journal says that the effect of `step` was asked for by a controller that got no answer, and what

@@ -61,6 +61,36 @@ Result<Json> apply_verify(const Call& call) {
     return Json{{"key", call.key}};
 }
 
+// It is there once another is the newest than when this step looked first.
+Result<Look> look_created(const Call& call) {
+    const Result<BackupsLook> backups = look_at(call);
+    if (!backups) return unclear(backups.error().message);
+    if (backups->reachable != Truth::yes) return unclear(backups->says);
+    const std::string newest = backups->newest.value_or("");
+    const std::string before = get_string(call.evidence, "before").value_or(newest);
+    Json evidence = {{"before", before}};
+    if (backups->working == Truth::yes)
+        return absent(Truth::no, "somebody works on the backups of " + call.text("policy"), std::move(evidence));
+    if (newest != before) {
+        evidence["name"] = newest;
+        return condition(Truth::yes, fmt::format("{} was taken of {} and read back", newest, site(call)),
+                         std::move(evidence));
+    }
+    const auto failed = TRY(TRY(call.backups())->failure(call.text("policy"), call.key));
+    if (failed)
+        return Look{.done = Truth::no,
+                    .allowed = Truth::yes,
+                    .says = "no backup was taken: " + *failed,
+                    .evidence = std::move(evidence),
+                    .gave_up = true};
+    return absent(Truth::yes, "none was taken in this step", std::move(evidence));
+}
+
+Result<Json> apply_create(const Call& call) {
+    TRY(TRY(call.backups())->create(call.text("policy"), call.region, call.key, call.deadline));
+    return Json::object();
+}
+
 Result<Look> look_holds(const Call& call) {
     const Result<BackupsLook> backups = look_at(call);
     if (!backups) return unclear(backups.error().message);
@@ -88,6 +118,18 @@ std::vector<Action> backup_actions() {
           .deadline = 60s,
           .call_limit = 30s},
          look_fresh},
+        {{.name = "backup.create",
+          .on = TargetKind::database,
+          .says = "a backup is taken of this copy of the database as its policy asks, and read back",
+          .effect = Effect::idempotent,
+          .parameters = {policy_parameter},
+          .pays = {"base backup"},
+          .by_hand = "kedge backup create ${policy} --from ${region}",
+          .deadline = 24h,
+          .call_limit = 60s,
+          .grants = {"the role attribute REPLICATION", "writing to the store"}},
+         look_created,
+         apply_create},
         {{.name = "backup.verify",
           .on = TargetKind::store,
           .needs_region = false,

@@ -224,7 +224,9 @@ Result<Look> look_rejoin(const Call& call) {
                     .says = look->says,
                     .evidence = std::move(evidence),
                     .gave_up = true};
+    // Where a recovered copy was swapped in, all that a standby holds is in the primary's own data, which are kept.
     const bool exported = std::any_of(call.facts.begin(), call.facts.end(), [&](const Fact& fact) {
+        if (fact.action == "recovery.promote") return fact.target == call.target && fact.succeeded;
         return fact.region == call.region && fact.succeeded &&
                (fact.action == "postgres.export-stranded" || fact.action == "postgres.shut-down");
     });

@@ -2,6 +2,7 @@
 // looked at here.
 
 #include "actions/catalogue.h"
+#include "actions/postgres_safety.h"
 #include "actions/says.h"
 
 namespace kedge {
@@ -131,6 +132,101 @@ Result<Json> apply_discard(const Call& call) {
     return Json{{"recovery", name_of(call)}};
 }
 
+// What lies only in production, by table: what a promotion would leave behind.
+std::string losses(const Json& comparison) {
+    if (get_bool(comparison, "equal").value_or(false)) return "production has nothing that the copy has not";
+    std::int64_t only = 0, changed = 0, lacks = 0;
+    const Json& tables = get(comparison, "tables");
+    for (const auto& [name, table] : tables.items()) {
+        only += get_integer(table, "only_production").value_or(0);
+        changed += get_integer(table, "changed").value_or(0);
+        lacks += get_integer(table, "only_copy").value_or(0);
+    }
+    return fmt::format(
+        "in {} tables production has {} rows that the copy has not, and {} that are otherwise in it; {} rows are only "
+        "in "
+        "the copy",
+        tables.size(), only, changed, lacks);
+}
+
+Result<Look> look_compared(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    if (recovery->working != Truth::yes && get_string(recovery->comparison, "key") == call.key)
+        return condition(
+            Truth::yes, losses(recovery->comparison),
+            {{"with", get(recovery->comparison, "with")}, {"tables", get(recovery->comparison, "tables")}});
+    return not_yet(call, *recovery, "to compare it");
+}
+
+Result<Json> apply_compare(const Call& call) {
+    TRY(TRY(call.recoveries())->compare(name_of(call), call.region, call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
+}
+
+Result<Look> look_prepared(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    if (recovery->working != Truth::yes && recovery->prepared == Truth::yes)
+        return condition(Truth::yes, recovery->says, get(recovery->proof, "promotion"));
+    if (recovery->working != Truth::yes && recovery->usable != Truth::yes)
+        return absent(recovery->usable, recovery->says);
+    return not_yet(call, *recovery, "to prepare it");
+}
+
+Result<Json> apply_prepare(const Call& call) {
+    TRY(TRY(call.recoveries())->prepare(name_of(call), call.region, call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
+}
+
+Result<Look> look_put_back(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    if (recovery->working != Truth::yes && recovery->prepared == Truth::no)
+        return condition(Truth::yes, name_of(call) + " stands beside production");
+    return not_yet(call, *recovery, "to put it back");
+}
+
+Result<Json> apply_put_back(const Call& call) {
+    TRY(TRY(call.recoveries())->put_back(name_of(call), call.region, call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
+}
+
+// No server of the database takes writes, and the one whose place is taken cannot begin to.
+Look nobody_writes(const Call& call, Database& database) {
+    const Result<FenceLook> own = database.look_at_fence(call.region, call.deadline);
+    if (!own) return unclear(fmt::format("the fence of {} does not answer: {}", site(call), own.error().message));
+    if (own->fenced != Truth::yes)
+        return absent(own->fenced, fmt::format("{} is not proved to be unable to write: {}", site(call), own->proof));
+    Json evidence = {{call.region, own->proof}};
+    for (const std::string& other : call.regions) {
+        if (other == call.region) continue;
+        std::string why;
+        const Truth safe =
+            cannot_write(database.look(other, call.deadline), database.look_at_fence(other, call.deadline), why);
+        evidence[other] = why;
+        if (safe != Truth::yes)
+            return absent(safe, fmt::format("{}@{}: {}", call.target, other, why), std::move(evidence));
+    }
+    return absent(Truth::yes, "prepared, and no server of the database can write", std::move(evidence));
+}
+
+Result<Look> look_swapped(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    if (recovery->working == Truth::yes) return not_yet(call, *recovery, "to swap it in");
+    if (recovery->promoted == Truth::yes)
+        return condition(Truth::yes, recovery->says, get(recovery->proof, "promotion"));
+    if (recovery->prepared != Truth::yes) return absent(recovery->prepared, "it is not prepared: " + recovery->says);
+    const Look next = TRY(not_yet(call, *recovery, "to swap it in"));
+    return next.gave_up ? next : nobody_writes(call, *TRY(call.database()));
+}
+
+Result<Json> apply_swap(const Call& call) {
+    TRY(TRY(call.recoveries())->promote(name_of(call), call.region, call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
+}
+
 const Parameter name_parameter{"name", ParameterType::text, false, "",
                                "what the recovery is called; absent = after the run"};
 
@@ -196,13 +292,64 @@ std::vector<Action> recovery_actions() {
           .deadline = 60s,
           .call_limit = 30s},
          look_stands},
+        {{.name = "recovery.compare",
+          .on = TargetKind::database,
+          .says = "says by table what production has that the recovered copy has not, and the other way round",
+          .effect = Effect::idempotent,
+          .parameters = {name_parameter},
+          .by_hand = "kedge recover compare ${name} --from ${region}",
+          .deadline = 12h,
+          .call_limit = 60s,
+          .grants = {"SELECT on every table"}},
+         look_compared,
+         apply_compare},
+        {{.name = "recovery.prepare",
+          .on = TargetKind::database,
+          .says =
+              "the recovered copy is stopped in order and gets production's settings, once it is known that it could "
+              "take its place",
+          .effect = Effect::idempotent,
+          .parameters = {name_parameter},
+          .undo = "recovery.put-back",
+          .by_hand = "kedge recover promote ${name} --in ${region} --prepare",
+          .deadline = 30min,
+          .call_limit = 60s,
+          .grants = {"reading and renaming the data directory"}},
+         look_prepared,
+         apply_prepare},
+        {{.name = "recovery.put-back",
+          .on = TargetKind::database,
+          .says = "the recovered copy stands beside production again",
+          .effect = Effect::idempotent,
+          .parameters = {name_parameter},
+          .by_hand = "kedge recover put-back ${name}",
+          .deadline = 30min,
+          .call_limit = 60s},
+         look_put_back,
+         apply_put_back},
+        {{.name = "recovery.promote",
+          .on = TargetKind::database,
+          .says = "the recovered copy takes the place of the fenced server's data, which are kept beside it",
+          .effect = Effect::idempotent,
+          .parameters = {name_parameter},
+          .owes = {{"replaced data", true, "what was in {target}@{region} before is kept"},
+                   {"redundancy", false, "{target} has no standby"},
+                   {"base backup", true, "{target}@{region} has no base backup of its new timeline"}},
+          .pays = {"recovered copy"},
+          .point_of_no_return = true,
+          .by_hand = "kedge recover promote ${name} --in ${region}   # only with its fence up",
+          .deadline = 10min,
+          .call_limit = 60s,
+          .grants = {"renaming the data directory"}},
+         look_swapped,
+         apply_swap},
         {{.name = "recovery.discard",
           .on = TargetKind::database,
           .needs_region = false,
-          .says = "stops the recovered copy and removes all of it",
+          .says = "stops the recovered copy and removes all of it; of one that was promoted, what it replaced",
           .effect = Effect::idempotent,
           .parameters = {name_parameter},
-          .pays = {"recovered copy"},
+          .pays = {"recovered copy", "replaced data"},
           .by_hand = "kedge recover discard ${name}",
           .deadline = 30min,
           .call_limit = 60s},

@@ -70,17 +70,28 @@ Result<BackupsLook> PolicyBackups::look(const std::string& name, Moment) {
     return look;
 }
 
-Result<void> PolicyBackups::judge(const std::string& name, Judging judging, const std::string& key, Moment) {
+Result<void> PolicyBackups::start(const std::string& name, const std::string& verb, const std::string& key,
+                                  const Arguments& more) {
     TRY(find(name));
     if (TRY(is_policy_locked(settings_.state_directory, name)))
         return Error{Fault::conflict, fmt::format("somebody works on the backups of {}", name)};
     const std::string estate = TRY(keep_estate(settings_.estate, settings_.state_directory));
     const std::string words = fmt::format("{}/backups/{}-{}.words", settings_.state_directory, name, as_file_name(key));
-    Arguments arguments = {settings_.program,         "backup", "verify", name,     "--estate", estate, "--state",
-                           settings_.state_directory, "--key",  key,      "--quiet"};
-    if (judging == Judging::again) arguments.push_back("--again");
-    if (judging == Judging::recovery) arguments.push_back("--recover");
+    Arguments arguments = {settings_.program,         "backup", verb, name, "--estate", estate, "--state",
+                           settings_.state_directory, "--quiet"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
     return works_.start(key, name, arguments, words);
+}
+
+Result<void> PolicyBackups::judge(const std::string& name, Judging judging, const std::string& key, Moment) {
+    Arguments more = {"--key", key};
+    if (judging == Judging::again) more.push_back("--again");
+    if (judging == Judging::recovery) more.push_back("--recover");
+    return start(name, "verify", key, more);
+}
+
+Result<void> PolicyBackups::create(const std::string& name, const std::string& region, const std::string& key, Moment) {
+    return start(name, "create", key, {"--from", region});
 }
 
 Result<std::optional<std::string>> PolicyBackups::failure(const std::string&, const std::string& key) {

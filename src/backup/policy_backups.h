@@ -22,10 +22,14 @@ public:
 
     Result<BackupsLook> look(const std::string& policy, Moment deadline) override;
     Result<void> judge(const std::string& policy, Judging judging, const std::string& key, Moment deadline) override;
+    Result<void> create(const std::string& policy, const std::string& region, const std::string& key,
+                        Moment deadline) override;
     Result<std::optional<std::string>> failure(const std::string& policy, const std::string& key) override;
 
 private:
     Result<const BackupPolicy*> find(const std::string& policy) const;
+    Result<void> start(const std::string& policy, const std::string& verb, const std::string& key,
+                       const Arguments& more);
 
     const PolicyBackupsSettings settings_;
     Works works_;  // by the step that asked; their subject is the policy

@@ -28,6 +28,7 @@ std::vector<Command> policy_commands();           // backup list, create, verify
 std::vector<Command> recover_restore_commands();  // recover restore
 std::vector<Command> recover_commands();          // recover pitr, list, show, erase, discard
 std::vector<Command> recover_data_commands();     // recover compare, extract
+std::vector<Command> recover_promote_commands();  // recover promote, put-back
 std::vector<Command> erasure_commands();          // erasure add, hold, release, pull, acknowledge, list, verify
 std::vector<Command> doctor_commands();           // doctor
 std::vector<Command> about_commands();            // version, completion, help

@@ -218,6 +218,7 @@ ExitCode show_recovery(Context& context, const Named& options) {
         console.print_line(
             fmt::format("{} is {}: {}", recovery->name, stage_text(*recovery, worked_on), printable(recovery->says)));
     }
+    if (recovery->stage == Stage::prepared || recovery->stage == Stage::promoted) return ExitCode::ok;
     return !stands || server.answers != Truth::yes ? ExitCode::negative : code_of(*recovery);
 }
 
@@ -306,9 +307,12 @@ std::vector<Command> recover_commands() {
                 "Done after every recovery by itself; again when the ledger has grown, or when the gate stayed shut.")
             .example("kedge recover erase before-the-import")
             .exits({ExitCode::not_found, ExitCode::conflict, ExitCode::refused}),
-        command("recover discard", "Stop a recovered database and remove it", discard_recovery)
+        command("recover discard", "Stop a recovered database and remove it, or what it replaced", discard_recovery)
             .argument("NAME", &Discard::name, "the recovery")
             .option("confirm", "NAME", &Discard::confirm, "its name again, where nobody can be asked")
+            .details(
+                "Of one that was promoted it removes what was production before: the only copy of what was written "
+                "since the point.")
             .example("kedge recover discard before-the-import")
             .exits({ExitCode::not_found, ExitCode::conflict, ExitCode::refused}),
     };

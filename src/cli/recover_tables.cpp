@@ -22,6 +22,7 @@ struct CompareTables {
     std::vector<std::string> tables;
     std::int64_t keys = 0;
     std::optional<std::string> region;
+    std::string key;
     Span limit = std::chrono::hours{1};
 };
 
@@ -39,6 +40,7 @@ enum class Use { looked_at, taken_from };
 // A recovery that may be used, held while it is, and the target of the estate that it is of.
 struct Ground {
     Estate estate;
+    std::string state;
     recover::Recovery recovery;
     LockFile lock;
 
@@ -48,7 +50,7 @@ struct Ground {
 Result<Ground> ground_of(const Context& context, const std::string& name, Use use) {
     const std::string state = TRY(find_state_directory(context));
     LockFile lock = TRY(recover::lock_recovery(state, name));
-    Ground ground{TRY(find_estate(context)), TRY(recover::find_recovery(state, name)), std::move(lock)};
+    Ground ground{TRY(find_estate(context)), state, TRY(recover::find_recovery(state, name)), std::move(lock)};
     TRY(recover::check_usable(ground.recovery));
     // The ledger may have grown since: whoever was erased meanwhile must not go back to production.
     if (use == Use::taken_from) {
@@ -86,6 +88,13 @@ ExitCode compare_tables(Context& context, const CompareTables& options) {
     }();
     if (context.around().interrupted()) return ExitCode::interrupted;
     if (!comparison) return console.fail(failed, comparison.error());
+    if (!options.key.empty()) {
+        recover::Recovery recovery = ground->recovery;
+        recovery.comparison = differences(*comparison, with);
+        recovery.comparison["key"] = options.key;
+        if (const auto kept = recover::write_recovery(ground->state, recovery); !kept)
+            return console.fail(failed, kept.error());
+    }
     if (console.json())
         console.print_item("TableComparison", as_json(*comparison, with));
     else
@@ -187,6 +196,7 @@ std::vector<Command> recover_data_commands() {
             .option("from", "REGION", &CompareTables::region,
                     "compare with the copy there, else with a standby that answers")
             .option("limit", "SPAN", &CompareTables::limit, "how long one table may take; 1h if not given")
+            .option("key", "KEY", &CompareTables::key, "who asks, if it is the step of a run")
             .details("By table: rows that only the recovered has, that only live has, that differ, and that are the "
                      "same, by key and by all columns that both have. Rows of tables without a key are compared by "
                      "content. Exit 15 if anything differs but what sequences have given out.")

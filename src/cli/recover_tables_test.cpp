@@ -37,6 +37,32 @@ public:
     const std::string place = backups.directory.path() + "-recovered";
 };
 
+TEST(RecoverPromote, NothingMovesUnlessItIsSaidWhereConfirmedAndFenced) {
+    RecoveredWorld world;
+    EXPECT_EQ(world.run("recover promote before --confirm before").code, 2) << "where is not said";
+    EXPECT_EQ(world.run("recover promote before --in west --confirm before").code, 4);
+    EXPECT_EQ(world.run("recover promote other --in east --confirm other").code, 4);
+    EXPECT_EQ(world.run("recover put-back before --in east --confirm before").code, 7) << "it stands beside already";
+    const Outcome could = world.run("recover promote before --in east --dry-run");
+    EXPECT_EQ(could.code, 0) << could.errors;
+    EXPECT_THAT(could.out, HasSubstr("before could take the place of db@east"));
+    EXPECT_EQ(world.run("recover promote before --in east --prepare").code, 7) << "not without a confirmation";
+
+    const Outcome prepared = world.run("recover promote before --in east --prepare --confirm before");
+    EXPECT_EQ(prepared.code, 0) << prepared.errors;
+    EXPECT_THAT(world.run("recover show before").out, HasSubstr("before is prepared"));
+    EXPECT_EQ(world.run("recover compare before").code, 7) << "it is stopped";
+    EXPECT_EQ(world.run("recover pitr --to latest --name before --place " + world.place).code, 6);
+    const Outcome unfenced = world.run("recover promote before --confirm before");
+    EXPECT_EQ(unfenced.code, 7) << "where is known by now, but nothing proves that production cannot write";
+    EXPECT_THAT(unfenced.errors, HasSubstr("not proved to be unable to write"));
+    EXPECT_EQ(world.live("SELECT count(*) FROM orders"), "1000");
+
+    EXPECT_EQ(world.run("recover put-back before").code, 7) << "not without a confirmation";
+    EXPECT_EQ(world.run("recover put-back before --confirm before").code, 0);
+    EXPECT_EQ(world.run("recover compare before").code, 0) << "it stands beside production again";
+}
+
 TEST(RecoverTables, WhatWasDamagedIsFoundAndBroughtBack) {
     RecoveredWorld world;
     const Outcome same = world.run("recover compare before");

@@ -166,6 +166,23 @@ Json as_json(const Comparison& comparison, const std::string& with) {
             {"not_compared", comparison.not_compared}};
 }
 
+Json differences(const Comparison& comparison, const std::string& with) {
+    Json tables = Json::object();
+    const auto add = [&](const std::string& name, std::uint64_t production, std::uint64_t copy, std::uint64_t changed,
+                         const std::string& says) {
+        tables[name] = {{"only_production", production}, {"only_copy", copy}, {"changed", changed}, {"says", says}};
+    };
+    for (const TableComparison& table : comparison.tables)
+        if (!table.equal())
+            add(table.name, table.only_live.rows, table.only_recovered.rows, table.changed.rows, remarks(table));
+    for (const recover::LoneTable& table : comparison.only_live)
+        add(table.name, table.rows, 0, 0, "the copy has no such table");
+    for (const recover::LoneTable& table : comparison.only_recovered)
+        add(table.name, 0, table.rows, 0, "production has no such table");
+    for (const std::string& name : comparison.not_compared) add(name, 0, 0, 0, "unlogged: not compared");
+    return {{"with", with}, {"equal", comparison.equal()}, {"tables", std::move(tables)}};
+}
+
 std::string rendered(const Extraction& extraction, const Surface& surface) {
     Table table({{"TABLE"},
                  {"ROWS", Align::right},

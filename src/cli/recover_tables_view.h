@@ -14,6 +14,9 @@ namespace kedge {
 std::string rendered(const recover::Comparison& comparison, const std::string& with, const Surface& surface);
 Json as_json(const recover::Comparison& comparison, const std::string& with);
 
+// Only what differs, as counts: {with, equal, tables: {NAME: {only_production, only_copy, changed, says}}}.
+Json differences(const recover::Comparison& comparison, const std::string& with);
+
 std::string rendered(const recover::Extraction& extraction, const Surface& surface);
 Json as_json(const recover::Extraction& extraction);
 

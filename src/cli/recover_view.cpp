@@ -110,7 +110,9 @@ Result<void> may_be_made(const std::string& state, const recover::Recovery& want
     if (!there) return there.error();
     const bool same =
         there->asked == wanted.asked && there->target == wanted.target && there->directory == wanted.directory;
-    if (there->stage != Stage::recovered && there->stage != Stage::gated && same) return {};
+    const bool stands =
+        there->stage != Stage::chosen && there->stage != Stage::working && there->stage != Stage::failed;
+    if (!stands && same) return {};
     return Error{Fault::conflict, fmt::format("there is a recovery called `{}` already", there->name),
                  fmt::format("take another --name, or kedge recover discard {}", there->name)};
 }

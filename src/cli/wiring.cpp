@@ -31,7 +31,7 @@ Result<std::string> secret(const Settings& settings, std::string_view key) {
     return reference.empty() ? Result<std::string>(std::string()) : read_secret(reference);
 }
 
-Result<std::unique_ptr<Database>> bind_host(const Target& target) {
+Result<HostPostgresSettings> host_settings(const Target& target) {
     HostPostgresSettings settings{.name = target.name,
                                   .database = target.settings.text("database").value_or("postgres"),
                                   .probe_schema = target.settings.text("probe-schema").value_or("kedge")};
@@ -48,8 +48,14 @@ Result<std::unique_ptr<Database>> bind_host(const Target& target) {
                      .run_as = site.settings.text("run-as").value_or("")},
             .fence = {fence.texts("look"), fence.texts("raise"), fence.texts("lower")},
             .server = {server.texts("start"), server.texts("stop"), server.texts("running")},
-            .replication = site.settings.text("replication").value_or("")};
+            .replication = site.settings.text("replication").value_or(""),
+            .rewind_source = site.settings.text("rewind-source").value_or("")};
     }
+    return settings;
+}
+
+Result<std::unique_ptr<Database>> bind_host(const Target& target) {
+    HostPostgresSettings settings = TRY(host_settings(target));
     std::unique_ptr<HostPostgres> database = TRY(HostPostgres::create(std::move(settings)));
     return std::unique_ptr<Database>(std::move(database));
 }
@@ -175,6 +181,23 @@ Result<Targets> bind_targets(const Estate& estate, const std::string& state_dire
             std::make_unique<recover::OwnRecoveries>(recover::OwnRecoveriesSettings{estate, state_directory, program});
     }
     return targets;
+}
+
+Result<recover::Production> production_in(const Target& target, const std::string& region) {
+    if (target.kind != TargetKind::database || target.driver != "host")
+        return Error{Fault::refused,
+                     fmt::format("{} is reached by the driver `{}`, which does not let its data be replaced",
+                                 target.name, target.driver),
+                     "take rows back with kedge recover extract, or recover by its manager's own means"};
+    HostPostgresSettings settings = TRY(host_settings(target));
+    const auto site = settings.sites.find(region);
+    if (site == settings.sites.end())
+        return Error{Fault::not_found, fmt::format("{} has no copy in {}", target.name, region)};
+    return recover::Production{.name = fmt::format("{}@{}", target.name, region),
+                               .region = region,
+                               .site = site->second,
+                               .database = settings.database,
+                               .probe_schema = settings.probe_schema};
 }
 
 std::vector<ObservedDatabase> observed_databases(const Estate& estate, const Targets& targets) {

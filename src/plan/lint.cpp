@@ -18,8 +18,10 @@ using namespace std::string_view_literals;
 // The actions that the rules speak of. Their names are words that plans are written in, as fixed as the file's
 // own fields.
 constexpr std::array promoting = {"postgres.promote"sv};
+constexpr std::string_view swapping = "recovery.promote";
+constexpr std::array fences = {"postgres.fence"sv, "postgres.fenced"sv};
 constexpr std::array fencing = {"postgres.fence"sv, "postgres.fenced"sv, "postgres.shut-down"sv};
-constexpr std::array moving_the_primary = {"postgres.promote"sv, "postgres.switch-over"sv};
+constexpr std::array moving_the_primary = {"postgres.promote"sv, "postgres.switch-over"sv, swapping};
 constexpr std::array database_proofs = {"postgres.canary"sv};
 constexpr std::array application_proofs = {"application.healthy"sv, "application.probe"sv};
 constexpr std::array opening_writes = {"application.release-writes"sv, "redis.resume-writes"sv, "postgres.unfence"sv};
@@ -236,6 +238,7 @@ private:
     void check_rules(std::size_t i) {
         const Step& step = *steps_[i];
         if (is_one_of(step.action, promoting)) check_promotion(i);
+        if (step.action == swapping) check_swap(i);
         if (step.action == shifting) check_shift(i);
         if (is_one_of(step.action, opening_writes) && i >= plan_.steps.size()) check_reopening(i);
         if (types_[i] != nullptr)
@@ -252,6 +255,18 @@ private:
                     fmt::format("may make a second primary: nothing before it shows that `{}` cannot write elsewhere{}",
                                 here.target, under()),
                     "let it need `postgres.fence`, `postgres.fenced` or `postgres.shut-down` of the other site");
+    }
+
+    void check_swap(std::size_t i) {
+        const Spot here = spot_of(steps_[i]->on);
+        const auto same_site = [&](const Spot& spot) {
+            return spot.target == here.target && spot.region == here.region;
+        };
+        if (!done_before(i, fences, same_site))
+            mistake(
+                i, "do",
+                fmt::format("replaces the data of `{}` under a server that may come back{}", steps_[i]->on, under()),
+                "let it need `postgres.fence` or `postgres.fenced` of the same site");
     }
 
     bool moves_the_primary() const {

@@ -47,7 +47,8 @@ public:
         const std::string log = replayed.log();
         const Moment ended = SystemClock{}.now();
         TRY(tell("syncing"));
-        const OwnPostgres postgres = TRY(instance.make_durable(replayed));
+        TRY(instance.stop_server());
+        const OwnPostgres postgres = TRY(instance.start_durable());
         TRY(prove(instance, postgres, log));
         recovery_.proof["took_seconds"] = seconds(SystemClock{}.now() - begun);
         recovery_.proof["copy_seconds"] = seconds(copied - begun);
@@ -94,7 +95,8 @@ private:
 
     Result<OwnPostgres> replay(const Instance& instance) {
         TRY(tell("replaying the log to " + recovery_.asked));
-        std::string settings = verify::recovery_settings(choice_.target) + instance.working_settings();
+        std::string settings =
+            verify::recovery_settings(choice_.target) + instance.working_settings() + Instance::log_settings();
         if (recovery_.major >= says_where_it_is) settings += "log_startup_progress_interval = 1s\n";
         return OwnPostgres::start_on_copy(recovery_.directory,
                                           {.major = recovery_.major,

@@ -74,7 +74,7 @@ std::string roles_in(const std::string& globals) {
 std::string first_real_error(const std::string& errors) {
     for (std::size_t at = 0; at < errors.size();) {
         const std::size_t end = std::min(errors.find('\n', at), errors.size());
-        const std::string line = errors.substr(at, end - at);
+        std::string line = errors.substr(at, end - at);
         if (line.find("ERROR:") != std::string::npos && line.find("already exists") == std::string::npos) return line;
         if (line.find("FATAL:") != std::string::npos) return line;
         at = end + 1;
@@ -106,7 +106,8 @@ public:
         TRY(tell("analyzing"));
         TRY(analyze(loading));
         TRY(tell("syncing"));
-        const OwnPostgres postgres = TRY(instance.make_durable(loading));
+        TRY(instance.stop_server());
+        const OwnPostgres postgres = TRY(instance.start_durable());
         prove(counts, TRY(instance.heartbeat(postgres, recovery_, estate_)));
         recovery_.proof["took_seconds"] = seconds(SystemClock{}.now() - begun);
         recovery_.proof["load_seconds"] = seconds(loaded - begun);

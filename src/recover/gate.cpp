@@ -56,6 +56,8 @@ Result<void> check_usable(const Recovery& recovery) {
             return Error{Fault::refused,
                          fmt::format("{} may hold people who must stay erased: {}", recovery.name, recovery.says),
                          fmt::format("set that right, then kedge recover erase {}", recovery.name)};
+        case Stage::prepared:
+        case Stage::promoted:
         case Stage::chosen:
         case Stage::working:
         case Stage::failed: break;

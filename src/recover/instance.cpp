@@ -65,15 +65,30 @@ Result<void> Instance::sync() const {
     return Error{Fault::unavailable, fmt::format("{}: {}", place_, std::strerror(errno))};
 }
 
-Result<OwnPostgres> Instance::make_durable(const OwnPostgres& postgres) const {
-    TRY(run_or_fail(
-        {postgres.program("pg_ctl"), "-D", place_ + "/data", "-s", "stop", "-m", "fast", "-w", "-t", "3600"},
-        within(replay_limit, stop_), {.login = owner_}));
-    TRY(sync());
-    OwnPostgres durable = TRY(OwnPostgres::start_on_copy(
-        place_,
-        {.major = major_, .owner = owner_, .settings = durable_settings, .limit = restart_limit, .outlives_us = true},
-        stop_));
+std::string Instance::log_settings() {
+    return "wal_level = replica\narchive_mode = on\narchive_command = ''\n";
+}
+
+Result<void> Instance::stop_server() const {
+    const std::string programs = verify::postgres_programs(major_);
+    // A server that ended by itself leaves its file; pg_ctl says so, and has nothing to stop.
+    constexpr int not_running = 3;
+    const RunOutput status = TRY(
+        run({programs + "/pg_ctl", "-D", place_ + "/data", "status"}, within(replay_limit, stop_), {.login = owner_}));
+    if (status.exit.code != not_running)
+        TRY(run_or_fail({programs + "/pg_ctl", "-D", place_ + "/data", "-s", "stop", "-m", "fast", "-w", "-t", "3600"},
+                        within(replay_limit, stop_), {.login = owner_}));
+    return sync();
+}
+
+Result<OwnPostgres> Instance::start_durable() const {
+    OwnPostgres durable = TRY(OwnPostgres::start_on_copy(place_,
+                                                         {.major = major_,
+                                                          .owner = owner_,
+                                                          .settings = durable_settings + log_settings(),
+                                                          .limit = restart_limit,
+                                                          .outlives_us = true},
+                                                         stop_));
     durable.leave_running();
     return durable;
 }

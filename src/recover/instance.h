@@ -28,8 +28,15 @@ public:
     Result<void> make_directory(const Recovery& recovery, std::uint64_t bytes) const;
     // Lines of postgresql.conf for work that is not durable and has the machine to itself.
     std::string working_settings() const;
-    // Stops the server in order, syncs all that it wrote, and starts it again with durability; it goes on by itself.
-    Result<verify::OwnPostgres> make_durable(const verify::OwnPostgres& postgres) const;
+    // The log of its own timeline is kept from its first record on, so that it can follow in production's archive if
+    // the copy is promoted. Nothing leaves: there is no command.
+    static std::string log_settings();
+    // Stops the server in order, and syncs all that it wrote. Done if none runs.
+    Result<void> stop_server() const;
+    // Starts it with durability; it goes on by itself.
+    Result<verify::OwnPostgres> start_durable() const;
+    // All that was written in the directory is on disk.
+    Result<void> sync() const;
 
     // One value.
     Result<std::string> ask(const verify::OwnPostgres& postgres, const std::string& database,
@@ -40,7 +47,6 @@ public:
 private:
     Instance(std::string place, int major, std::optional<Login> owner, std::stop_token stop)
         : place_(std::move(place)), major_(major), owner_(std::move(owner)), stop_(std::move(stop)) {}
-    Result<void> sync() const;
 
     std::string place_;
     int major_;

@@ -27,8 +27,7 @@ Arguments point_of(const RecoveryOrder& order) {
 }  // namespace
 
 Result<RecoveryLook> OwnRecoveries::look(const std::string& name, Moment) {
-    RecoveryLook look{.working =
-                          truth(TRY(is_recovery_locked(settings_.state_directory, name)) || works_.has_work(name))};
+    RecoveryLook look{.working = truth(TRY(is_worked_on(name)))};
     const auto recovery = find_recovery(settings_.state_directory, name);
     if (!recovery && recovery.error().fault == Fault::not_found) {
         look.says = "there is no recovery " + name;
@@ -40,6 +39,9 @@ Result<RecoveryLook> OwnRecoveries::look(const std::string& name, Moment) {
     look.says = recovery->says;
     look.choice = recovery->choice;
     look.proof = recovery->proof;
+    look.comparison = recovery->comparison;
+    look.prepared = truth(recovery->stage == Stage::prepared || recovery->stage == Stage::promoted);
+    look.promoted = truth(recovery->stage == Stage::promoted);
     if (const auto possible = get_bool(recovery->choice, "possible")) look.possible = truth(*possible);
     switch (recovery->stage) {
         case Stage::chosen:
@@ -52,33 +54,44 @@ Result<RecoveryLook> OwnRecoveries::look(const std::string& name, Moment) {
             look.proved = truth_of(recovery->proof, "proved");
             look.answers = look_at_server(*recovery, {}).answers;
             break;
+        // Made and proved, and not to be used as a copy any more.
+        case Stage::prepared:
+        case Stage::promoted:
+            look.stands = Truth::yes;
+            look.usable = look.answers = Truth::no;
+            look.proved = truth_of(recovery->proof, "proved");
+            break;
     }
     return look;
 }
 
-Result<void> OwnRecoveries::start(const std::string& name, const std::string& key, Arguments words) {
+Result<bool> OwnRecoveries::is_worked_on(const std::string& name) {
+    return TRY(is_recovery_locked(settings_.state_directory, name)) || making_.has_work(name) || using_.has_work(name);
+}
+
+Result<void> OwnRecoveries::start(backup::Works& works, const std::string& name, const std::string& key,
+                                  Arguments words) {
     TRY(check_recovery_name(name));
-    if (TRY(is_recovery_locked(settings_.state_directory, name)) || works_.has_work(name))
-        return Error{Fault::conflict, "somebody works on the recovery " + name};
+    if (TRY(is_worked_on(name))) return Error{Fault::conflict, "somebody works on the recovery " + name};
     const std::string estate = TRY(backup::keep_estate(settings_.estate, settings_.state_directory));
     words.insert(words.begin(), settings_.program);
     words.insert(words.end(), {"--estate", estate, "--state", settings_.state_directory, "--quiet"});
     TRY(make_directories(settings_.state_directory + "/recoveries"));
-    return works_.start(key, name, words,
-                        fmt::format("{}/recoveries/{}.words", settings_.state_directory, backup::as_file_name(key)));
+    return works.start(key, name, words,
+                       fmt::format("{}/recoveries/{}.words", settings_.state_directory, backup::as_file_name(key)));
 }
 
 Result<void> OwnRecoveries::choose(const RecoveryOrder& order, const std::string& key, Moment) {
     Arguments words = point_of(order);
     words.insert(words.end(), {"--key", key, "--dry-run"});
-    return start(order.name, key, std::move(words));
+    return start(making_, order.name, key, std::move(words));
 }
 
 Result<void> OwnRecoveries::make(const RecoveryOrder& order, const std::string& key, Moment) {
     Arguments words = point_of(order);
     words.insert(words.end(), {"--key", key});
     if (!settings_.place.empty()) words.insert(words.end(), {"--place", settings_.place});
-    return start(order.name, key, std::move(words));
+    return start(making_, order.name, key, std::move(words));
 }
 
 Result<void> OwnRecoveries::restore(const RestoreOrder& order, const std::string& key, Moment) {
@@ -86,17 +99,39 @@ Result<void> OwnRecoveries::restore(const RestoreOrder& order, const std::string
     if (!order.dump.empty()) words.insert(words.end(), {"--dump", order.dump});
     if (!order.policy.empty()) words.insert(words.end(), {"--policy", order.policy});
     if (!settings_.place.empty()) words.insert(words.end(), {"--place", settings_.place});
-    return start(order.name, key, std::move(words));
+    return start(making_, order.name, key, std::move(words));
+}
+
+Result<void> OwnRecoveries::compare(const std::string& name, const std::string& region, const std::string& key,
+                                    Moment) {
+    return start(using_, name, key, {"recover", "compare", name, "--from", region, "--limit", "12h", "--key", key});
+}
+
+Result<void> OwnRecoveries::prepare(const std::string& name, const std::string& region, const std::string& key,
+                                    Moment) {
+    return start(using_, name, key, {"recover", "promote", name, "--in", region, "--prepare", "--confirm", name});
+}
+
+Result<void> OwnRecoveries::promote(const std::string& name, const std::string& region, const std::string& key,
+                                    Moment) {
+    return start(using_, name, key, {"recover", "promote", name, "--in", region, "--confirm", name});
+}
+
+Result<void> OwnRecoveries::put_back(const std::string& name, const std::string& region, const std::string& key,
+                                     Moment) {
+    return start(using_, name, key, {"recover", "put-back", name, "--in", region, "--confirm", name});
 }
 
 Result<void> OwnRecoveries::discard(const std::string& name, const std::string& key, Moment) {
-    return start(name, key, {"recover", "discard", name, "--confirm", name});
+    return start(making_, name, key, {"recover", "discard", name, "--confirm", name});
 }
 
 Result<std::optional<std::string>> OwnRecoveries::failure(const std::string& key) {
     // Those with which `kedge recover` has left its result: done, a gate that stays shut, no, not to be told.
     constexpr std::array answered = {0, 7, 15, 16};
-    return works_.failure(key, answered);
+    constexpr std::array used = {0, 15};
+    if (auto failed = making_.failure(key, answered)) return failed;
+    return using_.failure(key, used);
 }
 
 }  // namespace kedge::recover

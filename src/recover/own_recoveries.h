@@ -24,14 +24,24 @@ public:
     Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
     Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
     Result<void> restore(const RestoreOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> compare(const std::string& name, const std::string& region, const std::string& key,
+                         Moment deadline) override;
+    Result<void> prepare(const std::string& name, const std::string& region, const std::string& key,
+                         Moment deadline) override;
+    Result<void> promote(const std::string& name, const std::string& region, const std::string& key,
+                         Moment deadline) override;
+    Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
+                          Moment deadline) override;
     Result<void> discard(const std::string& name, const std::string& key, Moment deadline) override;
     Result<std::optional<std::string>> failure(const std::string& key) override;
 
 private:
-    Result<void> start(const std::string& name, const std::string& key, Arguments words);
+    Result<void> start(backup::Works& works, const std::string& name, const std::string& key, Arguments words);
+    Result<bool> is_worked_on(const std::string& name);
 
     const OwnRecoveriesSettings settings_;
-    backup::Works works_;  // their subject is the recovery
+    // Their subject is the recovery. A refusal is an answer of what makes recoveries, and a failure of what uses them.
+    backup::Works making_, using_;
 };
 
 }  // namespace kedge::recover

@@ -18,7 +18,8 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t name_bytes_max = 40;  // a socket's path has 107, and it lies below a place that people choose
 constexpr Span stop_limit = 10min, answer_limit = 10s;
-constexpr std::array stages = {Stage::chosen, Stage::working, Stage::gated, Stage::recovered, Stage::failed};
+constexpr std::array stages = {Stage::chosen,   Stage::working,  Stage::gated, Stage::recovered,
+                               Stage::prepared, Stage::promoted, Stage::failed};
 
 std::string directory_of(const std::string& state_directory) {
     return state_directory + "/recoveries";
@@ -43,6 +44,19 @@ Result<void> remove_file(const std::string& path) {
     return {};
 }
 
+// What was production, of one that was swapped in. It is the only copy of what was written since the point: nothing of
+// it goes unless the one that replaced it is where it was put.
+Result<void> remove_kept(const Recovery& recovery) {
+    const Json& promotion = get(recovery.proof, "promotion");
+    const std::string kept = get_string(promotion, "kept").value_or("");
+    const std::string data = get_string(promotion, "data").value_or("");
+    if (kept.empty() || !exists(kept)) return {};
+    if (recovery.stage == Stage::promoted && exists(data) && !exists(recovery.directory + "/data"))
+        return remove_tree(kept);
+    return Error{Fault::conflict, fmt::format("{} is half swapped in: {} is kept", recovery.name, kept),
+                 fmt::format("kedge recover promote {0}, or kedge recover put-back {0}", recovery.name)};
+}
+
 Json as_json(const Recovery& recovery) {
     return {{"name", recovery.name},
             {"target", recovery.target},
@@ -58,6 +72,7 @@ Json as_json(const Recovery& recovery) {
             {"major", recovery.major},
             {"choice", recovery.choice},
             {"proof", recovery.proof},
+            {"comparison", recovery.comparison},
             {"key", recovery.key}};
 }
 
@@ -87,6 +102,7 @@ Result<Recovery> from_json(const Json& json) {
     recovery.major = static_cast<int>(get_integer(json, "major").value_or(0));
     recovery.choice = get(json, "choice");
     recovery.proof = get(json, "proof");
+    if (const Json& comparison = get(json, "comparison"); comparison.is_object()) recovery.comparison = comparison;
     return recovery;
 }
 
@@ -98,6 +114,8 @@ std::string_view to_string(Stage stage) {
         case Stage::working: return "working";
         case Stage::gated: return "gated";
         case Stage::recovered: return "recovered";
+        case Stage::prepared: return "prepared";
+        case Stage::promoted: return "promoted";
         case Stage::failed: break;
     }
     return "failed";
@@ -205,6 +223,7 @@ Result<void> clear_directory(const Recovery& recovery, const std::stop_token& st
 }
 
 Result<void> discard(const std::string& state_directory, const Recovery& recovery, const std::stop_token& stop) {
+    if (recovery.stage == Stage::prepared || recovery.stage == Stage::promoted) TRY(remove_kept(recovery));
     // Of one that was only chosen nothing was made.
     if (recovery.stage != Stage::chosen) TRY(clear_directory(recovery, stop));
     return remove_file(file_of(state_directory, recovery.name));

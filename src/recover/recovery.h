@@ -26,6 +26,8 @@ enum class Stage {
     working,    // it is being made. If nobody holds its lock, whoever made it was interrupted
     gated,      // it stands, and may hold people who must stay erased: nothing may be taken from it (gate.h)
     recovered,  // it stands, and may be used
+    prepared,   // its server is stopped, and it is ready to be swapped in for production (promote.h)
+    promoted,   // it is production; what was production is kept
     failed,     // it could not be made; nothing of it is left but the server's log
 };
 std::string_view to_string(Stage stage);
@@ -41,11 +43,12 @@ struct Recovery {
     Moment begun{};
     std::optional<Moment> ended{};
     Stage stage = Stage::chosen;
-    std::string says;              // why it failed, or how far it is
-    int major = 0;                 // of PostgreSQL; 0 = not known yet
-    Json choice = Json::object();  // choose.h
-    Json proof = Json::object();   // beside.h
-    std::string key{};             // of the step of a run that asked for it; empty: a person did
+    std::string says;                  // why it failed, or how far it is
+    int major = 0;                     // of PostgreSQL; 0 = not known yet
+    Json choice = Json::object();      // choose.h
+    Json proof = Json::object();       // beside.h
+    Json comparison = Json::object();  // what production and it differ in, as a step of a run asked (compare.h)
+    std::string key{};                 // of the step of a run that asked for it; empty: a person did
 
     // How psql reaches it. Its superuser is `postgres`.
     backup::PostgresServer server() const;
@@ -75,7 +78,8 @@ struct ServerLook {
 ServerLook look_at_server(const Recovery& recovery, const std::stop_token& stop);
 
 // Stops its server, removes its directory, then forgets it; what cannot be removed keeps it known. The caller holds its
-// lock. Nothing there is success.
+// lock. Nothing there is success. Of one that was swapped in, what was production before is removed; conflict if it is
+// half swapped in.
 Result<void> discard(const std::string& state_directory, const Recovery& recovery, const std::stop_token& stop);
 // Marks the directory, before it is made, as one that Kedge makes: by a file beside it.
 Result<void> mark_directory(const Recovery& recovery);

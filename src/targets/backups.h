@@ -48,6 +48,10 @@ public:
     // Starts to judge; returns when that has begun. Its answers carry `key` in their evidence. conflict if somebody
     // works on the policy.
     virtual Result<void> judge(const std::string& policy, Judging judging, const std::string& key, Moment deadline) = 0;
+    // Takes a backup as the policy asks, of the copy in `region`, and reads it back; returns when that has begun.
+    // conflict if somebody works on the policy.
+    virtual Result<void> create(const std::string& policy, const std::string& region, const std::string& key,
+                                Moment deadline) = 0;
     // How the work that was asked for with `key` ended, if it left no answers: its last words. Nothing while it goes
     // on, when it left answers, or when this process did not start it.
     virtual Result<std::optional<std::string>> failure(const std::string& policy, const std::string& key) = 0;

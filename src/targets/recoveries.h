@@ -22,9 +22,14 @@ struct RecoveryLook {
     Truth usable = Truth::unknown;    // and erased people were taken out of it
     Truth proved = Truth::unknown;    // and it ended where it was asked to
     Truth answers = Truth::unknown;   // and its server answers now
+    Truth prepared = Truth::unknown;  // it is ready to be swapped in for production, or was
+    Truth promoted = Truth::unknown;  // it was swapped in
     Truth working = Truth::unknown;   // somebody works on it
     std::string says;
     Json choice = Json::object(), proof = Json::object();
+    // What it and production differ in, as a step asked last: `key` of that step, `with`, `equal`, and `tables` that
+    // differ, each with the rows that `only_production` has, `only_copy` has, and that are `changed`.
+    Json comparison = Json::object();
 };
 
 // A restore of a dump.
@@ -54,7 +59,19 @@ public:
     virtual Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
     virtual Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
     virtual Result<void> restore(const RestoreOrder& order, const std::string& key, Moment deadline) = 0;
-    // Stops it and removes all of it.
+    // Compares it with the copy of production in `region`.
+    virtual Result<void> compare(const std::string& name, const std::string& region, const std::string& key,
+                                 Moment deadline) = 0;
+    // Stops it and readies it to take the place of the server in `region`; production is only read.
+    virtual Result<void> prepare(const std::string& name, const std::string& region, const std::string& key,
+                                 Moment deadline) = 0;
+    // Swaps it in for the server in `region`, whose fence is up; what was there is kept. It is not started.
+    virtual Result<void> promote(const std::string& name, const std::string& region, const std::string& key,
+                                 Moment deadline) = 0;
+    // What `prepare` and `promote` did is taken back: it stands beside production again.
+    virtual Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
+                                  Moment deadline) = 0;
+    // Stops it and removes all of it; of one that was swapped in, what it replaced.
     virtual Result<void> discard(const std::string& name, const std::string& key, Moment deadline) = 0;
     // How the work that was asked for with `key` failed: its last words. Nothing while it goes on, when it left its
     // result, or when this process did not start it.

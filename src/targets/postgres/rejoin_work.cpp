@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "os/clock.h"
+#include "targets/postgres/data_directory.h"
 
 namespace kedge {
 namespace {
@@ -22,20 +23,6 @@ constexpr Span look_interval = 200ms, look_max = 5s;
 constexpr Span start_max = 30s;  // a server that is not there so long after its start has ended
 
 constexpr std::array stage_names{"none", "rewinding", "copying", "ready"};
-
-// What lies at the top of a data directory and is PostgreSQL's own affair. All else is the operator's: settings,
-// certificates, included directories, logs, and how the server was last started.
-bool is_servers_own(std::string_view name) {
-    constexpr std::array own{
-        "PG_VERSION",     "base",           "global",          "backup_label",   "backup_manifest",
-        "tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid", "current_logfiles"};
-    if (name == "pg_hba.conf" || name == "pg_ident.conf" || name == "pg_log") return false;
-    return name.starts_with("pg_") || name.ends_with(".old") || std::ranges::find(own, name) != own.end();
-}
-
-bool is_log(std::string_view name) {
-    return name == "log" || name == "pg_log" || name.ends_with(".log");
-}
 
 std::vector<std::string_view> lines_of(std::string_view text) {
     std::vector<std::string_view> lines;
