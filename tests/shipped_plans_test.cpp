@@ -65,6 +65,9 @@ const std::vector<Use> uses{
     {"weekly-verification", {}, {"backups"}},
     {"point-in-time-recovery", {{"to", "latest"}, {"name", "copy"}}, {"aragora-postgres"}},
     {"full-restore", {{"name", "copy"}}, {"aragora-postgres"}},
+    {"redis-recovery",
+     {{"region", "us-east-1"}, {"replica", "us-west-2"}, {"name", "copy"}},
+     {"aragora-api", "aragora-redis"}},
 };
 
 TEST(ShippedPlans, BindToTheLab) {

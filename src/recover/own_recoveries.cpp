@@ -40,6 +40,7 @@ Result<RecoveryLook> OwnRecoveries::look(const std::string& name, Moment) {
     look.says = recovery->says;
     look.choice = recovery->choice;
     look.proof = recovery->proof;
+    look.address = recovery->address;
     if (const auto possible = get_bool(recovery->choice, "possible")) look.possible = truth(*possible);
     switch (recovery->stage) {
         case Stage::chosen:
@@ -87,6 +88,19 @@ Result<void> OwnRecoveries::restore(const RestoreOrder& order, const std::string
     if (!order.policy.empty()) words.insert(words.end(), {"--policy", order.policy});
     if (!settings_.place.empty()) words.insert(words.end(), {"--place", settings_.place});
     return start(order.name, key, std::move(words));
+}
+
+Result<void> OwnRecoveries::restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment) {
+    Arguments words = {"recover", "redis", "--target", order.cache, "--name", order.name, "--key", key};
+    for (const auto& [option, value] : {std::pair("--snapshot", &order.snapshot), std::pair("--before", &order.before),
+                                        std::pair("--policy", &order.policy), std::pair("--drop", &order.drop)})
+        if (!value->empty()) words.insert(words.end(), {option, *value});
+    if (!settings_.place.empty()) words.insert(words.end(), {"--place", settings_.place});
+    return start(order.name, key, std::move(words));
+}
+
+Result<void> OwnRecoveries::keep(const std::string& name, const std::string& region, const std::string& key, Moment) {
+    return start(name, key, {"recover", "keep", name, "--region", region, "--key", key});
 }
 
 Result<void> OwnRecoveries::discard(const std::string& name, const std::string& key, Moment) {

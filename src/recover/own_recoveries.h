@@ -24,6 +24,9 @@ public:
     Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
     Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
     Result<void> restore(const RestoreOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> keep(const std::string& name, const std::string& region, const std::string& key,
+                      Moment deadline) override;
     Result<void> discard(const std::string& name, const std::string& key, Moment deadline) override;
     Result<std::optional<std::string>> failure(const std::string& key) override;
 

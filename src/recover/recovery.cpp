@@ -9,6 +9,7 @@
 
 #include "os/files.h"
 #include "verify/restore/own_postgres.h"
+#include "verify/restore/own_redis.h"
 
 namespace kedge::recover {
 namespace {
@@ -58,7 +59,8 @@ Json as_json(const Recovery& recovery) {
             {"major", recovery.major},
             {"choice", recovery.choice},
             {"proof", recovery.proof},
-            {"key", recovery.key}};
+            {"key", recovery.key},
+            {"address", recovery.address}};
 }
 
 Result<Recovery> from_json(const Json& json) {
@@ -85,6 +87,7 @@ Result<Recovery> from_json(const Json& json) {
     recovery.begun = TRY(parse_moment(get_string(json, "begun").value_or("")));
     if (const auto ended = get_string(json, "ended")) recovery.ended = TRY(parse_moment(*ended));
     recovery.major = static_cast<int>(get_integer(json, "major").value_or(0));
+    recovery.address = get_string(json, "address").value_or("");
     recovery.choice = get(json, "choice");
     recovery.proof = get(json, "proof");
     return recovery;
@@ -171,6 +174,11 @@ Result<bool> is_recovery_locked(const std::string& state_directory, const std::s
 }
 
 ServerLook look_at_server(const Recovery& recovery, const std::stop_token& stop) {
+    if (recovery.is_cache()) {
+        const auto answer = verify::ask_own_redis(recovery.directory, {"PING"}, answer_limit, stop);
+        if (answer) return {Truth::yes, "its server answers"};
+        return {Truth::no, "its server does not answer: " + answer.error().message};
+    }
     if (!exists(recovery.directory + "/data/postmaster.pid")) return {Truth::no, "its server does not run"};
     const auto answer = backup::ask_postgres(recovery.server(), "SELECT 1", answer_limit, stop);
     if (!answer) return {Truth::no, "its server does not answer: " + answer.error().message};
@@ -188,6 +196,7 @@ Result<void> clear_directory(const Recovery& recovery, const std::stop_token& st
         return Error{Fault::refused, recovery.directory + " is there already, and no recovery made it",
                      "take another --name or --place; nothing in it was touched"};
     const std::string data = recovery.directory + "/data";
+    if (recovery.is_cache()) TRY(verify::stop_own_redis(recovery.directory, stop));
     if (exists(data + "/postmaster.pid")) {
         const std::optional<Login> owner = TRY(verify::postgres_owner());
         const RunOutput stopped = TRY(run({verify::postgres_programs(recovery.major) + "/pg_ctl", "stop", "-D", data,

@@ -24,7 +24,18 @@ struct RecoveryLook {
     Truth answers = Truth::unknown;   // and its server answers now
     Truth working = Truth::unknown;   // somebody works on it
     std::string says;
+    std::string address;  // HOST:PORT of a recovered cache, where the nodes of production can copy it; empty: not yet
     Json choice = Json::object(), proof = Json::object();
+};
+
+// A restore of a snapshot of a cache.
+struct SnapshotOrder {
+    std::string name;      // of the recovery
+    std::string cache;     // the target
+    std::string snapshot;  // its name; empty: the newest that is sound
+    std::string before;    // taken before that moment; empty: whenever
+    std::string policy;    // of the snapshots; empty: the only one
+    std::string drop;      // a pattern of keys that must not come back, beside those of the estate; empty: none
 };
 
 // A restore of a dump.
@@ -54,6 +65,11 @@ public:
     virtual Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
     virtual Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
     virtual Result<void> restore(const RestoreOrder& order, const std::string& key, Moment deadline) = 0;
+    virtual Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) = 0;
+    // Copies what the node in `region` holds now to the recovered cache's directory, whole, before it is replaced;
+    // `proof.kept` of the recovery tells of it, with `key`.
+    virtual Result<void> keep(const std::string& name, const std::string& region, const std::string& key,
+                              Moment deadline) = 0;
     // Stops it and removes all of it.
     virtual Result<void> discard(const std::string& name, const std::string& key, Moment deadline) = 0;
     // How the work that was asked for with `key` failed: its last words. Nothing while it goes on, when it left its
