@@ -68,6 +68,9 @@ const std::vector<Use> uses{
     {"promote-recovery",
      {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}},
      {"aragora-api", "aragora-postgres", "backups"}},
+    {"redis-recovery",
+     {{"region", "us-east-1"}, {"replica", "us-west-2"}, {"name", "copy"}},
+     {"aragora-api", "aragora-redis"}},
 };
 
 TEST(ShippedPlans, BindToTheLab) {

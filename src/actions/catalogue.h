@@ -10,6 +10,7 @@ namespace kedge {
 std::vector<Action> postgres_actions();
 std::vector<Action> postgres_role_actions();  // fence, promote, rejoin
 std::vector<Action> redis_actions();
+std::vector<Action> redis_recovery_actions();  // a data set that is brought back takes its place
 std::vector<Action> application_actions();
 std::vector<Action> traffic_actions();
 std::vector<Action> observation_actions();  // metrics, logs

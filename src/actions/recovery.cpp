@@ -100,6 +100,38 @@ Result<Json> apply_restore(const Call& call) {
     return Json{{"recovery", order.name}};
 }
 
+Result<Json> apply_restore_snapshot(const Call& call) {
+    // Words for what is not asked for: a plan's input cannot be empty.
+    const auto given = [&](std::string_view name, std::string_view nothing) {
+        return call.text(name) == nothing ? "" : call.text(name);
+    };
+    const SnapshotOrder order{.name = name_of(call),
+                              .cache = call.target,
+                              .snapshot = given("snapshot", "newest"),
+                              .before = given("before", "now"),
+                              .policy = given("policy", ""),
+                              .drop = given("drop", "nothing")};
+    TRY(TRY(call.recoveries())->restore_snapshot(order, call.key, call.deadline));
+    return Json{{"recovery", order.name}};
+}
+
+Result<Look> look_kept(const Call& call) {
+    const Result<RecoveryLook> recovery = look_at(call);
+    if (!recovery) return unclear(recovery.error().message);
+    const Json& kept = get(recovery->proof, "kept");
+    if (recovery->working == Truth::yes || get_string(kept, "key") != call.key)
+        return not_yet(call, *recovery, "to keep what is there");
+    return condition(Truth::yes,
+                     fmt::format("{} keys of {} are kept in {}", get_integer(kept, "keys").value_or(0), site(call),
+                                 get_string(kept, "path").value_or("?")),
+                     kept);
+}
+
+Result<Json> apply_keep(const Call& call) {
+    TRY(TRY(call.recoveries())->keep(name_of(call), call.region, call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
+}
+
 Result<Json> apply_make(const Call& call) {
     TRY(TRY(call.recoveries())->make(order_of(call), call.key, call.deadline));
     return Json{{"recovery", name_of(call)}};
@@ -283,6 +315,45 @@ std::vector<Action> recovery_actions() {
           .grants = {"reading the store of dumps", "room for a copy on this machine"}},
          look_restored,
          apply_restore},
+        {{.name = "recovery.restore-snapshot",
+          .on = TargetKind::cache,
+          .needs_region = false,
+          .says = "loads a snapshot beside production, without the keys that must not come back",
+          .effect = Effect::idempotent,
+          .parameters = {{"snapshot", ParameterType::text, false, "newest",
+                          "its name; newest = the newest that is sound"},
+                         {"before", ParameterType::text, false, "now", "taken before this moment, with its zone"},
+                         {"policy", ParameterType::text, false, "", "the policy of snapshots; absent = the only one"},
+                         {"drop", ParameterType::text, false, "nothing",
+                          "a pattern of keys that must not come back, beside those that the estate names"},
+                         name_parameter},
+          .owes = {{"recovered copy", false, "a recovered copy of {target} stands beside production"}},
+          .by_hand = "kedge recover redis --target ${target} --name ${name}",
+          .deadline = 6h,
+          .call_limit = 60s,
+          .grants = {"reading the store of snapshots", "memory for a copy on this machine"}},
+         look_restored,
+         apply_restore_snapshot},
+        {{.name = "recovery.snapshot-stands",
+          .on = TargetKind::cache,
+          .needs_region = false,
+          .says = "the recovered copy has every key that was counted in the snapshot, and none that must not come back",
+          .parameters = {name_parameter},
+          .by_hand = "kedge recover show ${name}",
+          .deadline = 60s,
+          .call_limit = 30s},
+         look_stands},
+        {{.name = "recovery.keep",
+          .on = TargetKind::cache,
+          .says = "what the node holds now is copied aside, whole, before it is replaced",
+          .effect = Effect::idempotent,
+          .parameters = {name_parameter},
+          .by_hand = "kedge recover keep ${name} --region ${region}",
+          .deadline = 1h,
+          .call_limit = 60s,
+          .grants = {"+info +replconf +psync +sync (node)", "room for a copy on this machine"}},
+         look_kept,
+         apply_keep},
         {{.name = "recovery.stands",
           .on = TargetKind::database,
           .needs_region = false,

@@ -27,6 +27,32 @@ public:
     Result<std::optional<Span>> since_heard(const std::string&, Moment) override { return heard; }
     Result<void> follow(const std::string&, const std::string&, Moment) override { return {}; }
     Result<void> write_canary(const std::string&, const std::string&, Moment) override { return {}; }
+    Result<CacheLook> look_beside(const std::string&, Moment) override { return beside; }
+    Result<void> take_over(const std::string&, const std::string&, Moment) override { return {}; }
+    Result<void> lead(const std::string&, Moment) override { return {}; }
+    Result<void> set_down_after(const std::map<std::string, Span>& spans, Moment) override {
+        for (SentinelLook& watcher : watchers)
+            if (spans.contains(watcher.name)) watcher.down_after = spans.at(watcher.name);
+        return {};
+    }
+    Result<void> persist(const std::string&, Moment) override { return {}; }
+
+    CacheLook beside;  // the recovered copy
+};
+
+// One recovery, as the test says that it stands.
+class GivenRecoveries final : public Recoveries {
+public:
+    RecoveryLook recovery;
+
+    Result<RecoveryLook> look(const std::string&, Moment) override { return recovery; }
+    Result<void> choose(const RecoveryOrder&, const std::string&, Moment) override { return {}; }
+    Result<void> make(const RecoveryOrder&, const std::string&, Moment) override { return {}; }
+    Result<void> restore(const RestoreOrder&, const std::string&, Moment) override { return {}; }
+    Result<void> restore_snapshot(const SnapshotOrder&, const std::string&, Moment) override { return {}; }
+    Result<void> keep(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
+    Result<void> discard(const std::string&, const std::string&, Moment) override { return {}; }
+    Result<std::optional<std::string>> failure(const std::string&) override { return std::optional<std::string>(); }
 };
 
 class RedisActions : public testing::Test {
@@ -97,6 +123,111 @@ TEST_F(RedisActions, TheMomentAfterTheSentinelHasHeardIsWaitedFor) {
     EXPECT_EQ(look("redis.heard", with).done, Truth::yes);
     cache_->nodes["east"].master = Truth::no;
     EXPECT_EQ(look("redis.heard", with).done, Truth::unknown);
+}
+
+class RedisRecoveryActions : public RedisActions {
+protected:
+    RedisRecoveryActions() {
+        auto recoveries = std::make_unique<GivenRecoveries>();
+        recovery_ = &recoveries->recovery;
+        targets_.recoveries = std::move(recoveries);
+        *recovery_ = {.exists = true,
+                      .stands = Truth::yes,
+                      .usable = Truth::yes,
+                      .address = "here:1",
+                      .proof = {{"kept", {{"keys", 1}, {"replication_id", "a"}, {"replication_offset", 100}}}}};
+        cache_->beside = {.reachable = Truth::yes, .master = Truth::yes, .offset = 7, .replication_id = "b", .keys = 5};
+        cache_->nodes["west"] = {
+            .reachable = Truth::yes, .master = Truth::yes, .offset = 130, .replication_id = "a", .keys = 1};
+        for (SentinelLook& watcher : cache_->watchers) {
+            watcher.down_after = 4s;
+            watcher.votes = 2;
+        }
+    }
+    Look named(const char* action) const { return look(action, {{"name", "copy"}}); }
+
+    RecoveryLook* recovery_ = nullptr;
+};
+
+TEST_F(RedisRecoveryActions, NothingIsReplacedBeforeItWasKeptOrByWhatMayNotBeUsed) {
+    const Look ready = named("redis.take-over");
+    EXPECT_EQ(ready.done, Truth::no);
+    EXPECT_EQ(ready.allowed, Truth::yes) << ready.says;
+    EXPECT_EQ(get_integer(ready.evidence, "written_after_it_was_kept_bytes"), 30);
+    recovery_->usable = Truth::no;
+    EXPECT_EQ(named("redis.take-over").allowed, Truth::no);
+    recovery_->usable = Truth::yes;
+    cache_->beside = {.reachable = Truth::unknown};
+    EXPECT_EQ(named("redis.take-over").allowed, Truth::unknown) << "the copy is silent";
+    cache_->beside = {.reachable = Truth::yes, .master = Truth::yes};
+    recovery_->proof = Json::object();
+    EXPECT_EQ(named("redis.take-over").allowed, Truth::no) << "nothing was kept";
+    recovery_->address.clear();
+    EXPECT_EQ(named("redis.take-over").done, Truth::unknown) << "its gate is shut";
+}
+
+TEST_F(RedisRecoveryActions, ANodeHasLoadedAllWhenItHoldsAsManyKeysAtTheSameOffset) {
+    CacheLook& node = cache_->nodes["west"];
+    node = {.reachable = Truth::yes,
+            .master = Truth::no,
+            .link_up = Truth::yes,
+            .follows = "here:1",
+            .offset = 7,
+            .replication_id = "b",
+            .keys = 5};
+    EXPECT_EQ(named("redis.loaded").done, Truth::yes);
+    node.keys = 4;
+    EXPECT_EQ(named("redis.loaded").done, Truth::no);
+    node.keys = 5;
+    node.offset = 6;
+    EXPECT_EQ(named("redis.loaded").done, Truth::no);
+    node.link_up = Truth::no;
+    EXPECT_EQ(named("redis.loaded").done, Truth::no);
+    node = {.reachable = Truth::unknown};
+    EXPECT_EQ(named("redis.loaded").done, Truth::unknown);
+}
+
+TEST_F(RedisRecoveryActions, SentinelsAreHeldIfThoseThatAreNotCouldNotAgreeAndWatchAsBeforeAfterwards) {
+    const Json with{{"for", "1h"}};
+    const Look before = look("redis.hold-sentinels", with);
+    EXPECT_EQ(before.allowed, Truth::yes);
+    EXPECT_EQ(get(before.evidence, "before").dump(), R"({"a":4.0,"b":4.0,"c":4.0})");
+    cache_->watchers[2] = {.name = "c", .reachable = Truth::unknown};
+    EXPECT_EQ(look("redis.hold-sentinels", with).allowed, Truth::yes) << "one alone cannot fail over";
+    const Call hold = call(with);
+    ASSERT_TRUE(find_action("redis.hold-sentinels")->apply(hold));
+    EXPECT_EQ(look("redis.hold-sentinels", with).done, Truth::yes);
+    cache_->watchers[1] = {.name = "b", .reachable = Truth::unknown};
+    const Look two_silent = look("redis.hold-sentinels", with);
+    EXPECT_NE(two_silent.done, Truth::yes);
+    EXPECT_NE(two_silent.allowed, Truth::yes);
+
+    Call release = call();
+    release.facts.push_back(
+        {.action = "redis.hold-sentinels", .succeeded = true, .evidence = Json{{"before", {{"a", 4.0}}}}});
+    const Action* action = find_action("redis.release-sentinels");
+    EXPECT_EQ(action->look(release)->done, Truth::no);
+    ASSERT_TRUE(action->apply(release));
+    EXPECT_EQ(action->look(release)->done, Truth::yes);
+    EXPECT_EQ(cache_->watchers[0].down_after, 4s);
+    EXPECT_EQ(action->look(call())->done, Truth::unknown) << "nobody noted what it was";
+}
+
+TEST_F(RedisRecoveryActions, AllIsOnDiskOnlyAfterASaveThatWasAskedForHasEnded) {
+    CacheLook& node = cache_->nodes["west"];
+    node = {.reachable = Truth::yes, .append_only = Truth::yes, .saving = Truth::no, .saved = Truth::yes};
+    EXPECT_EQ(look("redis.persist").allowed, Truth::yes) << "that one was before";
+    Call asked = call();
+    asked.accepted = true;
+    const Action* action = find_action("redis.persist");
+    EXPECT_EQ(action->look(asked)->done, Truth::yes);
+    node.saving = Truth::yes;
+    EXPECT_EQ(action->look(asked)->done, Truth::no);
+    node.saving = Truth::no;
+    node.saved = Truth::no;
+    EXPECT_EQ(action->look(asked)->done, Truth::no);
+    node.append_only = Truth::unknown;
+    EXPECT_EQ(action->look(asked)->done, Truth::unknown);
 }
 
 }  // namespace

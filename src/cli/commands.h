@@ -26,6 +26,7 @@ std::vector<Command> verify_commands();           // verify
 std::vector<Command> backup_commands();           // backup window
 std::vector<Command> policy_commands();           // backup list, create, verify, prune
 std::vector<Command> recover_restore_commands();  // recover restore
+std::vector<Command> recover_redis_commands();    // recover redis, keep
 std::vector<Command> recover_commands();          // recover pitr, list, show, erase, discard
 std::vector<Command> recover_data_commands();     // recover compare, extract
 std::vector<Command> recover_promote_commands();  // recover promote, put-back

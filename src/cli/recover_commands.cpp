@@ -15,6 +15,7 @@
 #include "cli/text.h"
 #include "recover/beside.h"
 #include "recover/choose.h"
+#include "recover/from_snapshot.h"
 #include "recover/gate.h"
 #include "recover/recovery.h"
 
@@ -245,6 +246,9 @@ ExitCode erase_again(Context& context, const Named& options) {
     if (recovery->stage != Stage::gated && recovery->stage != Stage::recovered)
         return console.fail(failed, recover::check_usable(*recovery).error());
     recover::pass_gate(*recovery, *estate, {});
+    if (recovery->is_cache() && recovery->stage == Stage::recovered && recovery->address.empty())
+        if (const auto open = recover::publish(*recovery, *estate, {}); !open)
+            return console.fail(failed, open.error());
     if (const auto kept = recover::write_recovery(*state, *recovery); !kept) return console.fail(failed, kept.error());
     if (console.json())
         console.print_item("Recovery", recovery_json(*recovery, true));

@@ -52,6 +52,7 @@ Result<Ground> ground_of(const Context& context, const std::string& name, Use us
     LockFile lock = TRY(recover::lock_recovery(state, name));
     Ground ground{TRY(find_estate(context)), state, TRY(recover::find_recovery(state, name)), std::move(lock)};
     TRY(recover::check_usable(ground.recovery));
+    if (ground.recovery.is_cache()) return Error{Fault::refused, fmt::format("{} is a cache: it has no tables", name)};
     // The ledger may have grown since: whoever was erased meanwhile must not go back to production.
     if (use == Use::taken_from) {
         recover::pass_gate(ground.recovery, ground.estate, {});

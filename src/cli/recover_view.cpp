@@ -22,16 +22,38 @@ std::string default_name(const std::string& kind, Moment now) {
     return kind + "-" + text;
 }
 
+std::string connection_of(const Recovery& recovery) {
+    return recovery.is_cache() ? recovery.address : recovery.server().connection;
+}
+
+void print_cache(Console& console, const Recovery& recovery) {
+    const auto line = [&](const char* what, const std::string& says) {
+        console.print_line(fmt::format("  {:<22}{}", what, printable(says)));
+    };
+    std::uint64_t dropped = 0;
+    for (const auto& [pattern, keys] : get(recovery.proof, "dropped").items()) dropped += keys.get<std::uint64_t>();
+    line("keys",
+         fmt::format("{}; {} were dropped by pattern", get_integer(recovery.proof, "keys").value_or(0), dropped));
+    line("copied from", recovery.address);
+    if (const Json& kept = get(recovery.proof, "kept"); !kept.is_null())
+        line("what was there", get_string(kept, "path").value_or(""));
+    line("be rid of it", fmt::format("kedge recover discard {}", recovery.name));
+}
+
 }  // namespace
 
-Result<std::string> database_of(const Estate& estate, const std::optional<std::string>& named) {
+Result<std::string> only_target(const Estate& estate, TargetKind kind, const std::optional<std::string>& named) {
     std::vector<std::string> names;
     for (const Target& target : estate.targets)
-        if (target.kind == TargetKind::database && (!named || target.name == *named)) names.push_back(target.name);
+        if (target.kind == kind && (!named || target.name == *named)) names.push_back(target.name);
     if (names.size() == 1) return names.front();
-    if (named) return Error{Fault::not_found, fmt::format("`{}` is no database of the estate", *named)};
-    return Error{Fault::invalid_input, fmt::format("the estate has {} databases", names.size()),
+    if (named) return Error{Fault::not_found, fmt::format("`{}` is no {} of the estate", *named, to_string(kind))};
+    return Error{Fault::invalid_input, fmt::format("the estate has {} {}s", names.size(), to_string(kind)),
                  "say which with --target"};
+}
+
+Result<std::string> database_of(const Estate& estate, const std::optional<std::string>& named) {
+    return only_target(estate, TargetKind::database, named);
 }
 
 Result<Recovery> recovery_asked_for(const Context& context, const Estate& estate, const BackupPolicy& policy,
@@ -40,11 +62,13 @@ Result<Recovery> recovery_asked_for(const Context& context, const Estate& estate
     const std::string place = asked.place.empty() ? recover::usual_place() : asked.place;
     TRY(recover::check_recovery_name(name));
     TRY(recover::check_place(place));
+    const Target& target = *estate.target(policy.of);
+    const bool is_cache = target.kind == TargetKind::cache;
     return Recovery{.name = name,
                     .target = policy.of,
                     .policy = policy.name,
                     .asked = asked.what,
-                    .database = estate.target(policy.of)->settings.text("database").value_or("postgres"),
+                    .database = is_cache ? "" : target.settings.text("database").value_or("postgres"),
                     .directory = place + "/" + name,
                     .who = context.around().login,
                     .begun = context.now(),
@@ -66,7 +90,7 @@ Json recovery_json(const Recovery& recovery, bool is_worked_on) {
             {"begun", to_string(recovery.begun)},
             {"ended", recovery.ended ? Json(to_string(*recovery.ended)) : Json()},
             {"directory", recovery.directory},
-            {"connection", recover::check_usable(recovery) ? Json(recovery.server().connection) : Json()},
+            {"connection", recover::check_usable(recovery) ? Json(connection_of(recovery)) : Json()},
             {"choice", recovery.choice},
             {"proof", recovery.proof}};
 }
@@ -93,6 +117,7 @@ void print_recovered(Console& console, const Recovery& recovery) {
                                                     get_integer(erasure, "held").value_or(0))));
     line("took",
          readable(Span(static_cast<std::int64_t>(get_number(recovery.proof, "took_seconds").value_or(0) * 1e6))));
+    if (recovery.is_cache()) return print_cache(console, recovery);
     line("reach it with", fmt::format("psql '{}'", recovery.server().connection));
     line("differences", fmt::format("kedge recover compare {}", recovery.name));
     line("be rid of it", fmt::format("kedge recover discard {}", recovery.name));

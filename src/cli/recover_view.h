@@ -22,6 +22,8 @@ void print_recovered(Console& console, const recover::Recovery& recovery);
 // refused: gated. negative, unverifiable: it does not stand where it should, or nobody can tell.
 ExitCode code_of(const recover::Recovery& recovery);
 
+// The target of that kind that was named, or the only one of the estate.
+Result<std::string> only_target(const Estate& estate, TargetKind kind, const std::optional<std::string>& named);
 // The database that was named, or the only one of the estate.
 Result<std::string> database_of(const Estate& estate, const std::optional<std::string>& named);
 

@@ -139,16 +139,33 @@ Case redis_sentinel() {
     const Shape sentinel = shape::record(
         "sentinel", {required("address", shape::text(), "`HOST:PORT`"),
                      required("region", shape::name(), "where it stands: a region, or `outside` of all")});
-    return {{"cache", "sentinel"},
-            "A Redis master and its replicas under Sentinels. Each Sentinel is asked apart.",
-            {required("master-name", shape::text(), "what the Sentinels call it"),
-             required("sentinels", shape::list(sentinel, 1, 64), "every one of them"),
-             required("quorum", shape::integer(1, 64), "as configured in the Sentinels"),
-             optional("username", shape::text(), "of the data nodes"), password("of the data nodes"),
-             optional("sentinel-password", shape::secret(), "of the Sentinels"),
-             optional("limits", cache_limits(), "what `estate check` calculates with"),
-             sites(shape::record("site of a cache: sentinel",
-                                 {required("address", shape::text(), "`HOST:PORT` as the node announces it")}))}};
+    const Shape personal_keys = shape::record(
+        "personal keys",
+        {required(
+             "match", shape::text(),
+             "a pattern as KEYS takes it: `profile:${person}` names the person's own; without `${person}` the keys "
+             "that are looked into"),
+         optional("holds", shape::text(),
+                  "where in the JSON that such a key holds the person's id stands: `/user_id`")});
+    return {
+        {"cache", "sentinel"},
+        "A Redis master and its replicas under Sentinels. Each Sentinel is asked apart.",
+        {required("master-name", shape::text(), "what the Sentinels call it"),
+         required("sentinels", shape::list(sentinel, 1, 64), "every one of them"),
+         required("quorum", shape::integer(1, 64), "as configured in the Sentinels"),
+         optional("username", shape::text(), "of the data nodes"), password("of the data nodes"),
+         optional("sentinel-password", shape::secret(), "of the Sentinels"),
+         optional("recovered-at", shape::text(),
+                  "`HOST:PORT` of the machine that recovers, as the nodes reach it: there they copy a data set that "
+                  "is brought back"),
+         optional("drop-on-recovery", shape::list(shape::text()),
+                  "patterns of keys, as KEYS takes them, that must not come back: `rate:*`, `lock:*`"),
+         optional("personal-keys", shape::list(personal_keys, 0),
+                  "keys that are a person's: those of erased people are taken out of what is brought back. Absent: "
+                  "unknown, and nothing is brought back while the ledger erases somebody"),
+         optional("limits", cache_limits(), "what `estate check` calculates with"),
+         sites(shape::record("site of a cache: sentinel",
+                             {required("address", shape::text(), "`HOST:PORT` as the node announces it")}))}};
 }
 
 Shape exchange() {

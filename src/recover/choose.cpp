@@ -79,6 +79,21 @@ Result<const BackupPolicy*> recovery_policy(const Estate& estate, const std::str
                  "a policy of the kind base-backup with `log:` says what to recover from"};
 }
 
+Result<const BackupPolicy*> only_policy(const Estate& estate, BackupKind kind, const std::string& target,
+                                        const std::optional<std::string>& name) {
+    const BackupPolicy* found = nullptr;
+    for (const BackupPolicy& policy : estate.backups) {
+        if (policy.kind != kind || policy.of != target || (name && policy.name != *name)) continue;
+        if (found != nullptr)
+            return Error{Fault::invalid_input, fmt::format("{} has several policies of {}s", target, to_string(kind)),
+                         "name one with --policy"};
+        found = &policy;
+    }
+    if (found != nullptr) return found;
+    return Error{Fault::not_found, fmt::format("the estate has no policy of {}s of {}{}", to_string(kind), target,
+                                               name ? " called " + *name : "")};
+}
+
 Result<Choice> choose(const Estate& estate, const BackupPolicy& policy, const verify::RecoveryTarget& target,
                       backup::Material& material, const ChooseOptions& options) {
     const auto step = [&](const std::string& says) {

@@ -47,6 +47,10 @@ struct ChooseOptions {
 Result<const BackupPolicy*> recovery_policy(const Estate& estate, const std::string& target,
                                             const std::optional<std::string>& name);
 
+// The policy of `kind` about `target`: `name`, or the only one. not_found; invalid_input if there are several.
+Result<const BackupPolicy*> only_policy(const Estate& estate, BackupKind kind, const std::string& target,
+                                        const std::optional<std::string>& name);
+
 // Reads all of the log and all of the base backup that is chosen: the newest that leads to the target and is sound. A
 // damaged one is passed over and said. Fills `material`, which the choice refers to. Errors are those of this machine,
 // and a target that is ambiguous.

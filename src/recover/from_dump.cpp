@@ -215,16 +215,7 @@ Json as_json(const DumpChoice& choice) {
 
 Result<const BackupPolicy*> dump_policy(const Estate& estate, const std::string& target,
                                         const std::optional<std::string>& name) {
-    const BackupPolicy* found = nullptr;
-    for (const BackupPolicy& policy : estate.backups) {
-        if (policy.kind != BackupKind::dump || policy.of != target || (name && policy.name != *name)) continue;
-        if (found != nullptr)
-            return Error{Fault::invalid_input, target + " has several policies of dumps", "name one with --policy"};
-        found = &policy;
-    }
-    if (found != nullptr) return found;
-    return Error{Fault::not_found,
-                 fmt::format("the estate has no policy of dumps of {}{}", target, name ? " called " + *name : "")};
+    return only_policy(estate, BackupKind::dump, target, name);
 }
 
 Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy, const std::optional<std::string>& name,

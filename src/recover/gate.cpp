@@ -4,28 +4,33 @@
 
 #include "erasure/ledger.h"
 #include "os/clock.h"
+#include "recover/cached_keys.h"
 #include "recover/erase.h"
 
 namespace kedge::recover {
 namespace {
 
-Result<Erased> take_out(const Recovery& recovery, const ErasureMap& map, const std::stop_token& stop) {
-    const ErasureLedger ledger = TRY(read_ledger(map.ledger));
-    return erase_people(recovery.server(), map, ledger, stop);
+Result<Json> take_out(const Recovery& recovery, const Estate& estate, const std::stop_token& stop) {
+    const ErasureLedger ledger = TRY(read_ledger(estate.erasure.ledger));
+    if (!recovery.is_cache()) return as_json(TRY(erase_people(recovery.server(), estate.erasure, ledger, stop)));
+    const Target* const cache = estate.target(recovery.target);
+    if (cache == nullptr) return Error{Fault::not_found, "the estate has no cache " + recovery.target};
+    return as_json(TRY(erase_keys(recovery.directory, databases_in(recovery.proof), *cache, ledger, stop)));
 }
 
 }  // namespace
 
 void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop) {
-    if (!estate.erasure.is_declared() || estate.erasure.of != recovery.target) {
+    // People are the same in every store: a cache has no map of its own.
+    if (!estate.erasure.is_declared() || (!recovery.is_cache() && estate.erasure.of != recovery.target)) {
         recovery.stage = Stage::recovered;
         recovery.proof["erasure"] = {{"says", "the estate has no erasure map of it: nobody was taken out"}};
         return;
     }
-    const Result<Erased> erased = take_out(recovery, estate.erasure, stop);
+    const Result<Json> erased = take_out(recovery, estate, stop);
     if (erased) {
         recovery.stage = Stage::recovered;
-        recovery.proof["erasure"] = as_json(*erased);
+        recovery.proof["erasure"] = *erased;
         return;
     }
     recovery.stage = Stage::gated;

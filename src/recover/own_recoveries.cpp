@@ -42,6 +42,7 @@ Result<RecoveryLook> OwnRecoveries::look(const std::string& name, Moment) {
     look.comparison = recovery->comparison;
     look.prepared = truth(recovery->stage == Stage::prepared || recovery->stage == Stage::promoted);
     look.promoted = truth(recovery->stage == Stage::promoted);
+    look.address = recovery->address;
     if (const auto possible = get_bool(recovery->choice, "possible")) look.possible = truth(*possible);
     switch (recovery->stage) {
         case Stage::chosen:
@@ -120,6 +121,19 @@ Result<void> OwnRecoveries::promote(const std::string& name, const std::string& 
 Result<void> OwnRecoveries::put_back(const std::string& name, const std::string& region, const std::string& key,
                                      Moment) {
     return start(using_, name, key, {"recover", "put-back", name, "--in", region, "--confirm", name});
+}
+
+Result<void> OwnRecoveries::restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment) {
+    Arguments words = {"recover", "redis", "--target", order.cache, "--name", order.name, "--key", key};
+    for (const auto& [option, value] : {std::pair("--snapshot", &order.snapshot), std::pair("--before", &order.before),
+                                        std::pair("--policy", &order.policy), std::pair("--drop", &order.drop)})
+        if (!value->empty()) words.insert(words.end(), {option, *value});
+    if (!settings_.place.empty()) words.insert(words.end(), {"--place", settings_.place});
+    return start(making_, order.name, key, std::move(words));
+}
+
+Result<void> OwnRecoveries::keep(const std::string& name, const std::string& region, const std::string& key, Moment) {
+    return start(making_, name, key, {"recover", "keep", name, "--region", region, "--key", key});
 }
 
 Result<void> OwnRecoveries::discard(const std::string& name, const std::string& key, Moment) {

@@ -32,6 +32,9 @@ public:
                          Moment deadline) override;
     Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
                           Moment deadline) override;
+    Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> keep(const std::string& name, const std::string& region, const std::string& key,
+                      Moment deadline) override;
     Result<void> discard(const std::string& name, const std::string& key, Moment deadline) override;
     Result<std::optional<std::string>> failure(const std::string& key) override;
 

@@ -9,6 +9,7 @@
 
 #include "os/files.h"
 #include "verify/restore/own_postgres.h"
+#include "verify/restore/own_redis.h"
 
 namespace kedge::recover {
 namespace {
@@ -73,7 +74,8 @@ Json as_json(const Recovery& recovery) {
             {"choice", recovery.choice},
             {"proof", recovery.proof},
             {"comparison", recovery.comparison},
-            {"key", recovery.key}};
+            {"key", recovery.key},
+            {"address", recovery.address}};
 }
 
 Result<Recovery> from_json(const Json& json) {
@@ -100,6 +102,7 @@ Result<Recovery> from_json(const Json& json) {
     recovery.begun = TRY(parse_moment(get_string(json, "begun").value_or("")));
     if (const auto ended = get_string(json, "ended")) recovery.ended = TRY(parse_moment(*ended));
     recovery.major = static_cast<int>(get_integer(json, "major").value_or(0));
+    recovery.address = get_string(json, "address").value_or("");
     recovery.choice = get(json, "choice");
     recovery.proof = get(json, "proof");
     if (const Json& comparison = get(json, "comparison"); comparison.is_object()) recovery.comparison = comparison;
@@ -189,6 +192,11 @@ Result<bool> is_recovery_locked(const std::string& state_directory, const std::s
 }
 
 ServerLook look_at_server(const Recovery& recovery, const std::stop_token& stop) {
+    if (recovery.is_cache()) {
+        const auto answer = verify::ask_own_redis(recovery.directory, {"PING"}, answer_limit, stop);
+        if (answer) return {Truth::yes, "its server answers"};
+        return {Truth::no, "its server does not answer: " + answer.error().message};
+    }
     if (!exists(recovery.directory + "/data/postmaster.pid")) return {Truth::no, "its server does not run"};
     const auto answer = backup::ask_postgres(recovery.server(), "SELECT 1", answer_limit, stop);
     if (!answer) return {Truth::no, "its server does not answer: " + answer.error().message};
@@ -206,6 +214,7 @@ Result<void> clear_directory(const Recovery& recovery, const std::stop_token& st
         return Error{Fault::refused, recovery.directory + " is there already, and no recovery made it",
                      "take another --name or --place; nothing in it was touched"};
     const std::string data = recovery.directory + "/data";
+    if (recovery.is_cache()) TRY(verify::stop_own_redis(recovery.directory, stop));
     if (exists(data + "/postmaster.pid")) {
         const std::optional<Login> owner = TRY(verify::postgres_owner());
         const RunOutput stopped = TRY(run({verify::postgres_programs(recovery.major) + "/pg_ctl", "stop", "-D", data,

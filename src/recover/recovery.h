@@ -37,7 +37,7 @@ struct Recovery {
     std::string target;     // the estate's database
     std::string policy;     // the base backups that it is made from
     std::string asked;      // where it should end: "before 2026-11-24T03:05:07.000Z"
-    std::string database;   // that the estate's target names
+    std::string database;   // that the estate's target names; empty: it is a cache
     std::string directory;  // holds all of it: data, log, socket
     std::string who;        // asked for it
     Moment begun{};
@@ -49,7 +49,10 @@ struct Recovery {
     Json proof = Json::object();       // beside.h
     Json comparison = Json::object();  // what production and it differ in, as a step of a run asked (compare.h)
     std::string key{};                 // of the step of a run that asked for it; empty: a person did
+    std::string address{};             // of a recovered cache that answers: HOST:PORT
 
+    // A Redis data set, which has no database.
+    bool is_cache() const { return database.empty(); }
     // How psql reaches it. Its superuser is `postgres`.
     backup::PostgresServer server() const;
 };

@@ -30,9 +30,9 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 
 const std::vector<ShippedUse>& shipped_uses() {
     static const std::string east = "us-east-1", west = "us-west-2";
-    // Not here: the verifications, point-in-time-recovery, promote-recovery and full-restore. They work on files, and
-    // no file is simulated; they run on real ones in tests/verification_test.cpp, recovery_test.cpp and
-    // promotion_test.cpp.
+    // Not here: the verifications, point-in-time-recovery, promote-recovery, full-restore and redis-recovery. They work
+    // on files, and no file is simulated; they run on real ones in tests/verification_test.cpp, recovery_test.cpp,
+    // promotion_test.cpp and redis_recovery_test.cpp.
     static const std::vector<ShippedUse> uses{
         {"regional-failover", {{"from", east}, {"to", west}}},
         {"regional-failover", {{"from", east}, {"to", west}, {"scale", "true"}, {"instances", "3"}}},

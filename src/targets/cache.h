@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ struct CacheLook {
     std::optional<std::int64_t> keys;
     std::optional<std::string> manager;  // as for databases
     Truth append_only = Truth::unknown;
+    Truth saving = Truth::unknown;  // a snapshot or a rewrite of the append-only file is under way
+    Truth saved = Truth::unknown;   // the last one succeeded, and so did the last write to the append-only file
     std::optional<std::int64_t> min_replicas_to_write;
 };
 
@@ -34,6 +37,8 @@ struct SentinelLook {
     std::optional<std::string> master;  // region whose node it names master; the address if it is none of ours
     Truth quorum = Truth::unknown;      // SENTINEL CKQUORUM
     Truth calm = Truth::unknown;        // no TILT, no failover under way
+    std::optional<Span> down_after;     // so long a node is silent before it takes it for down
+    std::optional<std::int64_t> votes;  // so many must take the master for down before they fail over
     std::string says;
 };
 
@@ -63,6 +68,21 @@ public:
 
     // Writes `key` with a unique value on the node in `region`, reads it back; refused on a replica.
     virtual Result<void> write_canary(const std::string& region, const std::string& key, Moment deadline) = 0;
+
+    // To bring a data set back, the master copies it from a server at `address` (HOST:PORT) that is no node of the
+    // group, as a replica would; no file of a node is touched, and it is the same with the append-only file on or off.
+    virtual Result<CacheLook> look_beside(const std::string& address, Moment deadline) = 0;
+    // The node in `region`, a master, becomes a replica of that server, and what it holds is discarded. refused unless
+    // that server says that it is master; conflict if the node is a replica of another.
+    virtual Result<void> take_over(const std::string& region, const std::string& address, Moment deadline) = 0;
+    // A node that follows such a server is master again, as it was for the Sentinels all the time: refused if one of
+    // them names another, or if it follows a node of the group.
+    virtual Result<void> lead(const std::string& region, Moment deadline) = 0;
+    // Tells each of these Sentinels, by the names under which they are listed, for how long a node must be silent
+    // before it takes it for down. Errors name those that did not take it; the others have.
+    virtual Result<void> set_down_after(const std::map<std::string, Span>& spans, Moment deadline) = 0;
+    // Has the node in `region` write all that it holds to its disk; returns when it has begun.
+    virtual Result<void> persist(const std::string& region, Moment deadline) = 0;
 };
 
 }  // namespace kedge

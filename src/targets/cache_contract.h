@@ -274,4 +274,40 @@ TEST_P(CacheContract, FollowsNothingButAMaster) {
     world_->thaw("east");
 }
 
+TEST_P(CacheContract, HasSentinelsWaitLongerAndWatchAsBefore) {
+    std::map<std::string, Span> longer, before;
+    for (const SentinelLook& one : sentinels()) {
+        ASSERT_EQ(one.down_after, world_->down_after());
+        EXPECT_EQ(one.votes, 2);
+        before[one.name] = *one.down_after;
+        longer[one.name] = std::chrono::hours{1};
+    }
+    ASSERT_TRUE(cache_.set_down_after(longer, soon()));
+    for (const SentinelLook& one : sentinels()) EXPECT_EQ(one.down_after, std::chrono::hours{1}) << one.name;
+    world_->kill("east");
+    EXPECT_FALSE(await([&] { return sentinels_naming("west") > 0; }, 3 * world_->down_after()))
+        << "nobody takes it for down";
+    ASSERT_TRUE(cache_.set_down_after(before, soon()));
+    EXPECT_TRUE(await([&] { return sentinels_naming("west") == 3; }, std::chrono::seconds{60}));
+}
+
+TEST_P(CacheContract, NamesASentinelThatCannotBeTold) {
+    world_->kill("sentinel-outside");
+    std::map<std::string, Span> longer;
+    for (const char* name : {"sentinel-east", "sentinel-west", "sentinel-outside"})
+        longer[world_->listed_as(name)] = std::chrono::hours{1};
+    EXPECT_FALSE(cache_.set_down_after(longer, soon()));
+    const auto all = sentinels();
+    EXPECT_EQ(std::ranges::count(all, std::optional<Span>(std::chrono::hours{1}), &SentinelLook::down_after), 2)
+        << "the others have been";
+}
+
+TEST_P(CacheContract, TakesOverFromNobodyWhoIsNotThere) {
+    EXPECT_NE(cache_.look_beside("127.0.0.1:1", soon()).value().reachable, Truth::yes);
+    expect_error(cache_.take_over("east", "127.0.0.1:1", soon()), Fault::unavailable);
+    EXPECT_EQ(look("east").master, Truth::yes);
+    EXPECT_TRUE(cache_.lead("east", soon())) << "it does already";
+    expect_error(cache_.lead("west", soon()), Fault::refused, "a node of the group");
+}
+
 }  // namespace kedge

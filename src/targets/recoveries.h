@@ -26,10 +26,21 @@ struct RecoveryLook {
     Truth promoted = Truth::unknown;  // it was swapped in
     Truth working = Truth::unknown;   // somebody works on it
     std::string says;
+    std::string address;  // HOST:PORT of a recovered cache, where the nodes of production can copy it; empty: not yet
     Json choice = Json::object(), proof = Json::object();
     // What it and production differ in, as a step asked last: `key` of that step, `with`, `equal`, and `tables` that
     // differ, each with the rows that `only_production` has, `only_copy` has, and that are `changed`.
     Json comparison = Json::object();
+};
+
+// A restore of a snapshot of a cache.
+struct SnapshotOrder {
+    std::string name;      // of the recovery
+    std::string cache;     // the target
+    std::string snapshot;  // its name; empty: the newest that is sound
+    std::string before;    // taken before that moment; empty: whenever
+    std::string policy;    // of the snapshots; empty: the only one
+    std::string drop;      // a pattern of keys that must not come back, beside those of the estate; empty: none
 };
 
 // A restore of a dump.
@@ -71,6 +82,11 @@ public:
     // What `prepare` and `promote` did is taken back: it stands beside production again.
     virtual Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
                                   Moment deadline) = 0;
+    virtual Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) = 0;
+    // Copies what the node in `region` holds now to the recovered cache's directory, whole, before it is replaced;
+    // `proof.kept` of the recovery tells of it, with `key`.
+    virtual Result<void> keep(const std::string& name, const std::string& region, const std::string& key,
+                              Moment deadline) = 0;
     // Stops it and removes all of it; of one that was swapped in, what it replaced.
     virtual Result<void> discard(const std::string& name, const std::string& key, Moment deadline) = 0;
     // How the work that was asked for with `key` failed: its last words. Nothing while it goes on, when it left its

@@ -33,6 +33,7 @@ CacheModel::CacheModel(Ground& ground, std::string name, std::size_t index, std:
         sentinel.part = {.name = fmt::format("sentinel of {} {}", name_, ground_.name_of(place)), .place = place};
         sentinel.silent_since.resize(nodes_.size());
         sentinel.sentinel_silent.resize(sentinels.size());
+        sentinel.down_after = pace_.down_after;
         sentinels_.push_back(std::move(sentinel));
     }
     ground_.on_change([this] { refresh(); });
@@ -40,7 +41,7 @@ CacheModel::CacheModel(Ground& ground, std::string name, std::size_t index, std:
 }
 
 bool CacheModel::holds_down(const Sentinel& sentinel, Place node) const {
-    return sentinel.silent_since[node] && ground_.now() - *sentinel.silent_since[node] >= pace_.down_after;
+    return sentinel.silent_since[node] && ground_.now() - *sentinel.silent_since[node] >= sentinel.down_after;
 }
 
 // CKQUORUM: enough Sentinels that it does not take for down, to agree and to elect.

@@ -41,6 +41,7 @@ public:
         std::vector<std::optional<Moment>> silent_since;     // of each node
         std::vector<std::optional<Moment>> sentinel_silent;  // of each other Sentinel
         bool failing_over = false;
+        Span down_after{};  // so long a node is silent before it takes it for down
         Moment next_try{};  // not before: the last automatic try is too near
     };
 
@@ -56,6 +57,7 @@ public:
     std::vector<Sentinel>& sentinels() { return sentinels_; }
     const std::vector<Sentinel>& sentinels() const { return sentinels_; }
     const CachePace& pace() const { return pace_; }
+    int quorum() const { return quorum_; }
     Log& log() { return log_; }
     const Log& log() const { return log_; }
 

@@ -31,6 +31,8 @@ Result<CacheLook> SimulatedCache::look(const std::string& region, Moment deadlin
     look.keys = node.keys;
     look.manager = "";
     look.append_only = Truth::yes;
+    look.saving = Truth::no;
+    look.saved = Truth::yes;
     look.min_replicas_to_write = 0;
     if (node.master) {
         look.replicas = std::count_if(model_.nodes().begin(), model_.nodes().end(), [&](const Node& other) {
@@ -63,6 +65,8 @@ Result<std::vector<SentinelLook>> SimulatedCache::sentinels(Moment deadline) {
         look.master = ground_.regions()[sentinel.master];
         look.quorum = truth(model_.sees_quorum(sentinel));
         look.calm = truth(!sentinel.failing_over);
+        look.down_after = sentinel.down_after;
+        look.votes = model_.quorum();
         look.says = "names " + *look.master;
     });
     return looks;
@@ -70,7 +74,9 @@ Result<std::vector<SentinelLook>> SimulatedCache::sentinels(Moment deadline) {
 
 Result<void> SimulatedCache::pause_writes(const std::string& region, Span limit, Moment deadline) {
     Node& node = *TRY(find(region));
-    const Span down_after = model_.pace().down_after;
+    Span down_after = Span::max();
+    for (const CacheModel::Sentinel& sentinel : model_.sentinels())
+        down_after = std::min(down_after, sentinel.down_after);
     if (limit < 1ms) return Error{Fault::invalid_input, "writes cannot be held for " + kedge::to_string(limit)};
     if (limit >= down_after)
         return Error{Fault::refused,
@@ -176,6 +182,43 @@ Result<void> SimulatedCache::write_canary(const std::string& region, const std::
     ground_.note(EffectKind::cache_canary, node.part.place, model_.index());
     if (passage != Passage::through) return not_through(passage, node.part.name);
     return {};
+}
+
+Result<CacheLook> SimulatedCache::look_beside(const std::string& address, Moment) {
+    return CacheLook{.reachable = Truth::no, .says = address + ": nobody answers there"};
+}
+
+Result<void> SimulatedCache::take_over(const std::string& region, const std::string& address, Moment) {
+    TRY(find(region));
+    return Error{Fault::unavailable, address + ": nobody answers there"};
+}
+
+Result<void> SimulatedCache::lead(const std::string& region, Moment deadline) {
+    const Node& node = *TRY(find(region));
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage != Passage::through) return not_through(passage, node.part.name);
+    if (node.master) return {};
+    return Error{Fault::refused,
+                 fmt::format("{} follows {}, a node of the group", region, ground_.regions()[node.follows])};
+}
+
+Result<void> SimulatedCache::set_down_after(const std::map<std::string, Span>& spans, Moment deadline) {
+    Result<void> told;
+    for (CacheModel::Sentinel& sentinel : model_.sentinels()) {
+        const auto wanted = spans.find(sentinel.part.name);
+        if (wanted == spans.end()) continue;
+        const Passage passage = ground_.visit(Port::sentinel, sentinel.part, deadline);
+        if (passage != Passage::silent && passage != Passage::refused) sentinel.down_after = wanted->second;
+        if (passage != Passage::through) told = not_through(passage, sentinel.part.name);
+    }
+    return told;
+}
+
+Result<void> SimulatedCache::persist(const std::string& region, Moment deadline) {
+    const Node& node = *TRY(find(region));
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage != Passage::through) return not_through(passage, node.part.name);
+    return {};  // what it holds outlives it in this world, always
 }
 
 }  // namespace kedge::sim

@@ -18,6 +18,12 @@ public:
     Result<std::optional<Span>> since_heard(const std::string& region, Moment deadline) override;
     Result<void> follow(const std::string& region, const std::string& master, Moment deadline) override;
     Result<void> write_canary(const std::string& region, const std::string& key, Moment deadline) override;
+    // In this world no server stands beside the group: nothing can be taken over from one.
+    Result<CacheLook> look_beside(const std::string& address, Moment deadline) override;
+    Result<void> take_over(const std::string& region, const std::string& address, Moment deadline) override;
+    Result<void> lead(const std::string& region, Moment deadline) override;
+    Result<void> set_down_after(const std::map<std::string, Span>& spans, Moment deadline) override;
+    Result<void> persist(const std::string& region, Moment deadline) override;
 
 private:
     using Node = CacheModel::Node;

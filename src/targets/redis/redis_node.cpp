@@ -71,6 +71,20 @@ void read_replica(CacheLook& look, std::string_view info, const Reply& role,
     }
 }
 
+void read_persistence(CacheLook& look, std::string_view info) {
+    const auto is = [&](std::string_view field, std::string_view wanted) {
+        const auto value = info_field(info, field);
+        return value ? truth(*value == wanted) : Truth::unknown;
+    };
+    look.append_only = is("aof_enabled", "1");
+    const Truth idle = both(both(is("rdb_bgsave_in_progress", "0"), is("aof_rewrite_in_progress", "0")),
+                            is("aof_rewrite_scheduled", "0"));
+    look.saving = negated(idle);
+    look.saved = look.append_only == Truth::yes
+                     ? both(is("aof_last_bgrewrite_status", "ok"), is("aof_last_write_status", "ok"))
+                     : is("rdb_last_bgsave_status", "ok");
+}
+
 }  // namespace
 
 std::optional<std::string> info_field(std::string_view info, std::string_view field) {
@@ -104,7 +118,7 @@ Result<CacheLook> read_node(const std::vector<Reply>& answers, const std::string
     look.manager = manager_of(info);
     look.replication_id = info_field(info, "master_replid");
     look.keys = keys_of(info);
-    if (const auto append_only = info_field(info, "aof_enabled")) look.append_only = truth(*append_only == "1");
+    read_persistence(look, info);
     if (setting.kind == Reply::Kind::array && setting.items.size() == 2)
         look.min_replicas_to_write = setting.items[1].as_integer();
 

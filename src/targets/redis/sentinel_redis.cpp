@@ -62,12 +62,20 @@ std::string SentinelRedis::region_of(const Endpoint& address) const {
     return to_string(address);
 }
 
-Result<CacheLook> SentinelRedis::look(const std::string& region, Moment deadline) {
-    Node* const node = TRY(node_in(region));
-    const auto answers = node->client->ask(node_questions(), Asking::reads, deadline);
+Result<CacheLook> SentinelRedis::look_at(RedisClient& client, Moment deadline) {
+    const auto answers = client.ask(node_questions(), Asking::reads, deadline);
     if (!answers && answers.error().fault != Fault::unavailable) return answers.error();
     if (!answers) return CacheLook{.reachable = reachable_after(answers.error()), .says = answers.error().message};
-    return read_node(*answers, to_string(node->address), [this](const Endpoint& at) { return region_of(at); });
+    return read_node(*answers, to_string(client.endpoint()), [this](const Endpoint& at) { return region_of(at); });
+}
+
+Result<CacheLook> SentinelRedis::look(const std::string& region, Moment deadline) {
+    return look_at(*TRY(node_in(region))->client, deadline);
+}
+
+Result<CacheLook> SentinelRedis::look_beside(const std::string& address, Moment deadline) {
+    RedisClient client(TRY(parse_endpoint(address)), settings_.node_login);
+    return look_at(client, deadline);
 }
 
 std::vector<SentinelReport> SentinelRedis::reports(Moment deadline) {
@@ -126,6 +134,8 @@ SentinelLook SentinelRedis::look_of(const Watcher& watcher, const SentinelReport
     if (report.master) look.master = region_of(*report.master);
     look.quorum = report.quorum;
     look.calm = report.calm();
+    look.down_after = report.down_after;
+    look.votes = report.configured_quorum;
     if (report.configured_quorum && *report.configured_quorum != settings_.quorum)
         look.says += fmt::format("; its quorum is {}, the estate says {}", *report.configured_quorum, settings_.quorum);
     return look;

@@ -13,11 +13,15 @@
 //   fail_over       with three nodes or more: CONFIG SET replica-priority   as `sentinels`, SENTINEL FAILOVER
 //   follow          ROLE (of the master), REPLICAOF
 //   write_canary    ROLE, SET, GET
+//   take_over       ROLE, REPLICAOF (of the server beside: ROLE)
+//   lead            ROLE, INFO, REPLICAOF                              as `sentinels`
+//   set_down_after                                                     SENTINEL SET
+//   persist         INFO, BGREWRITEAOF or BGSAVE
 //
 //   ACL SETUSER kedge on >... ~kedge:* +role +info +config|get +config|set +client|pause +client|unpause
-//       +replicaof +set +get                                           # on every node
+//       +replicaof +set +get +bgsave +bgrewriteaof                     # on every node
 //   ACL SETUSER default ... +sentinel|get-master-addr-by-name +sentinel|master +sentinel|ckquorum
-//       +sentinel|replicas +sentinel|failover +info                    # on every Sentinel
+//       +sentinel|replicas +sentinel|failover +sentinel|set +info      # on every Sentinel
 #pragma once
 
 #include <chrono>
@@ -72,6 +76,13 @@ public:
     // The key is written as `kedge:KEY`, so that a right to such keys is enough, and lives for an hour.
     Result<void> write_canary(const std::string& region, const std::string& key, Moment deadline) override;
 
+    // The server beside knows the login of the nodes.
+    Result<CacheLook> look_beside(const std::string& address, Moment deadline) override;
+    Result<void> take_over(const std::string& region, const std::string& address, Moment deadline) override;
+    Result<void> lead(const std::string& region, Moment deadline) override;
+    Result<void> set_down_after(const std::map<std::string, Span>& spans, Moment deadline) override;
+    Result<void> persist(const std::string& region, Moment deadline) override;
+
 private:
     struct Node {
         Endpoint address;
@@ -83,6 +94,8 @@ private:
     };
 
     Result<Node*> node_in(const std::string& region);
+    Result<CacheLook> look_at(RedisClient& client, Moment deadline);
+    Result<void> tell_sentinel(const std::string& name, Span down_after, Moment deadline);
     std::string region_of(const Endpoint& address) const;
     std::vector<SentinelReport> reports(Moment deadline);
     bool was_silent(std::size_t watcher) const;

@@ -114,10 +114,10 @@ TEST_F(SentinelRedisCases, NeedsNoOtherRightsThanThoseThatAreDocumented) {
     // The table at the head of sentinel_redis.h.
     const std::string nodes =
         "user kedge on >secret ~kedge:* +role +info +config|get +config|set +client|pause +client|unpause +replicaof "
-        "+set +get";
+        "+set +get +bgsave +bgrewriteaof";
     const std::string sentinels =
         "user kedge on >secret +sentinel|get-master-addr-by-name +sentinel|master +sentinel|ckquorum "
-        "+sentinel|replicas +sentinel|failover +info";
+        "+sentinel|replicas +sentinel|failover +sentinel|set +info";
     const ScratchRedis group({.node_settings = {nodes}, .sentinel_settings = {sentinels}});
     SentinelRedisSettings settings = group.settings();
     settings.node_login = settings.sentinel_login = RedisLogin{"kedge", "secret"};
@@ -130,6 +130,8 @@ TEST_F(SentinelRedisCases, NeedsNoOtherRightsThanThoseThatAreDocumented) {
     EXPECT_TRUE(await([&] { return cache.look("west", soon())->master == Truth::yes; }));
     EXPECT_TRUE(cache.follow("east", "west", soon()));
     EXPECT_TRUE(cache.resume_writes("east", soon()));
+    EXPECT_TRUE(cache.persist("west", soon()));
+    EXPECT_TRUE(cache.set_down_after({{to_string(group.endpoint("sentinel-west")), 9s}}, soon()));
 
     group.ask("west", {"ACL", "SETUSER", "kedge", "-set"});
     expect_error(cache.write_canary("west", "r-1/canary", soon()), Fault::not_allowed, "NOPERM");
@@ -182,6 +184,52 @@ TEST_F(SentinelRedisCases, TellsAMasterThatCannotSaveAndOneWithTooFewReplicas) {
         return group.ask("east", {"INFO", "persistence"}).find("rdb_last_bgsave_status:err") != std::string::npos;
     }));
     expect_error(cache.write_canary("east", "canary", soon()), Fault::refused, "MISCONF");
+}
+
+// A data set is brought back from a server beside the group: here from another group's master.
+TEST_F(SentinelRedisCases, CopiesADataSetFromAServerBesideTheGroup) {
+    const ScratchRedis group, beside({.regions = {"alone"}});
+    const std::string address = to_string(beside.endpoint("alone"));
+    beside.ask("alone", {"SET", "brought", "back"});
+    group.ask("east", {"SET", "replaced", "x"});
+    SentinelRedis cache(group.settings());
+    EXPECT_EQ(cache.look_beside(address, soon())->keys, 1);
+    expect_error(cache.take_over("west", address, soon()), Fault::conflict, "no master");
+    expect_error(cache.take_over("east", to_string(group.endpoint("west")), soon()), Fault::refused, "no master");
+
+    ASSERT_TRUE(cache.take_over("east", address, soon()));
+    EXPECT_TRUE(cache.take_over("east", address, soon())) << "it may be asked again";
+    ASSERT_TRUE(await([&] {
+        const CacheLook east = *cache.look("east", soon());
+        return east.link_up == Truth::yes && east.follows == address && east.keys == 1;
+    }));
+    expect_error(cache.lead("west", soon()), Fault::refused, "a node of the group");
+    ASSERT_TRUE(cache.lead("east", soon()));
+    EXPECT_TRUE(cache.lead("east", soon())) << "it may be asked again";
+    EXPECT_EQ(cache.look("east", soon())->master, Truth::yes);
+    EXPECT_EQ(group.ask("east", {"GET", "brought"}), "back");
+    EXPECT_TRUE(await([&] {
+        const CacheLook west = *cache.look("west", soon());
+        return west.follows == "east" && west.link_up == Truth::yes && west.keys == 1;
+    }));
+    EXPECT_EQ(cache.sentinels(soon())->at(0).master, "east");
+}
+
+TEST_F(SentinelRedisCases, WritesAllToItsDiskWithAnAppendOnlyFileAndWithout) {
+    const ScratchRedis group;
+    SentinelRedis cache(group.settings());
+    for (const std::string setting : {"yes", "no"}) {
+        for (const char* region : {"east", "west"}) group.ask(region, {"CONFIG", "SET", "appendonly", setting});
+        ASSERT_TRUE(await([&] { return cache.look("east", soon())->saving == Truth::no; }));
+        ASSERT_EQ(cache.look("east", soon())->append_only, truth(setting == "yes"));
+        group.ask("east", {"SET", "kept", setting});
+        ASSERT_TRUE(cache.persist("east", soon()));
+        ASSERT_TRUE(await([&] {
+            const CacheLook look = *cache.look("east", soon());
+            return look.saving == Truth::no && look.saved == Truth::yes;
+        }));
+    }
+    EXPECT_THAT(group.ask("east", {"INFO", "persistence"}), HasSubstr("rdb_changes_since_last_save:0"));
 }
 
 }  // namespace
