@@ -4,10 +4,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
-#include <string>
 #include <vector>
 
 #include "actions/action.h"

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 // 1 GB loads in about ten seconds.
 constexpr Span load_limit = std::chrono::hours(6);
-constexpr Span answer_limit = 30s, end_limit = 5min;
+constexpr Span redis_answer_limit = 30s, end_limit = 5min;
 constexpr Span poll_every = 50ms;
 constexpr std::size_t answer_bytes_max = 1u << 20;
 
@@ -86,7 +86,7 @@ Result<OwnRedis> OwnRedis::start(const std::string& directory, const std::vector
 Result<void> OwnRedis::await_loaded(const std::stop_token& stop) {
     const Moment deadline = SystemClock{}.now() + load_limit;
     for (;;) {
-        const Result<std::string> answer = ask_own_redis(directory_, {"PING"}, answer_limit, stop);
+        const Result<std::string> answer = ask_own_redis(directory_, {"PING"}, redis_answer_limit, stop);
         if (answer && *answer == "PONG") return {};
         if (child_.wait(within(poll_every, stop))) return Error{Fault::corrupt, last_words()};
         if (stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
@@ -95,7 +95,7 @@ Result<void> OwnRedis::await_loaded(const std::stop_token& stop) {
 }
 
 Result<RedisFields> OwnRedis::info(const std::string& section, const std::stop_token& stop) const {
-    const std::string text = TRY(ask_own_redis(directory_, {"INFO", section}, answer_limit, stop));
+    const std::string text = TRY(ask_own_redis(directory_, {"INFO", section}, redis_answer_limit, stop));
     RedisFields fields;
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find("\r\n", at), text.size());
@@ -150,8 +150,8 @@ Result<std::string> ask_own_redis(const std::string& directory, const std::vecto
 Result<void> stop_own_redis(const std::string& directory, const std::stop_token& stop) {
     if (!exists(socket_of(directory))) return {};
     const Moment deadline = SystemClock{}.now() + end_limit;
-    (void)ask_own_redis(directory, {"SHUTDOWN", "NOSAVE"}, answer_limit, stop);
-    while (Stream::connect_unix(socket_of(directory), within(answer_limit, stop))) {
+    (void)ask_own_redis(directory, {"SHUTDOWN", "NOSAVE"}, redis_answer_limit, stop);
+    while (Stream::connect_unix(socket_of(directory), within(redis_answer_limit, stop))) {
         if (stop.stop_requested() || SystemClock{}.now() > deadline)
             return Error{Fault::unavailable, fmt::format("the server in {} does not stop", directory)};
         wait_out(within(poll_every, stop));
