@@ -49,6 +49,10 @@ public:
     Result<void> choose(const RecoveryOrder&, const std::string&, Moment) override { return {}; }
     Result<void> make(const RecoveryOrder&, const std::string&, Moment) override { return {}; }
     Result<void> restore(const RestoreOrder&, const std::string&, Moment) override { return {}; }
+    Result<void> compare(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
+    Result<void> prepare(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
+    Result<void> promote(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
+    Result<void> put_back(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
     Result<void> restore_snapshot(const SnapshotOrder&, const std::string&, Moment) override { return {}; }
     Result<void> keep(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
     Result<void> discard(const std::string&, const std::string&, Moment) override { return {}; }
