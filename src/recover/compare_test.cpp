@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr const char* shop = R"(
+constexpr const char* small_shop = R"(
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
 CREATE TABLE orders (id serial PRIMARY KEY, customer int REFERENCES customers, total numeric(10, 2), at timestamptz,
                      data jsonb, raw bytea, ratio float8, span interval);
@@ -35,7 +35,7 @@ const TableComparison& table_of(const Comparison& comparison, const std::string&
 }
 
 TEST(Compare, WhatIsTheSameIsEqualHoweverEachSideWritesIt) {
-    const ScratchDatabases both(shop);
+    const ScratchDatabases both(small_shop);
     both.live(
         fmt::format("ALTER DATABASE {0} SET timezone = 'Asia/Tokyo';"
                     "ALTER DATABASE {0} SET datestyle = 'German';"
@@ -55,7 +55,7 @@ TEST(Compare, WhatIsTheSameIsEqualHoweverEachSideWritesIt) {
 }
 
 TEST(Compare, RowsThatWereLostChangedAndAddedAreCountedAndNamed) {
-    const ScratchDatabases both(shop);
+    const ScratchDatabases both(small_shop);
     both.live(
         "DELETE FROM orders WHERE id IN (7, 8, 500);"
         "UPDATE orders SET total = 0 WHERE id BETWEEN 900 AND 909;"
@@ -74,7 +74,7 @@ TEST(Compare, RowsThatWereLostChangedAndAddedAreCountedAndNamed) {
 }
 
 TEST(Compare, RowsWithoutAKeyAreComparedByHowOftenTheyAreThere) {
-    const ScratchDatabases both(shop);
+    const ScratchDatabases both(small_shop);
     both.live(
         "DELETE FROM visits WHERE ctid IN (SELECT ctid FROM visits WHERE page = 'page 1' LIMIT 2);"
         "INSERT INTO visits VALUES ('page 9', 9)");
@@ -88,7 +88,7 @@ TEST(Compare, RowsWithoutAKeyAreComparedByHowOftenTheyAreThere) {
 }
 
 TEST(Compare, TablesAndColumnsThatOneSideLacksAreDifferences) {
-    const ScratchDatabases both(shop);
+    const ScratchDatabases both(small_shop);
     both.live(
         "DROP TABLE orders; CREATE TABLE news (id int); INSERT INTO news VALUES (1), (2);"
         "ALTER TABLE customers DROP COLUMN name; ALTER TABLE customers ADD COLUMN email text;"
@@ -111,7 +111,7 @@ TEST(Compare, TablesAndColumnsThatOneSideLacksAreDifferences) {
 }
 
 TEST(Compare, SequencesAreShownAndDecideNothing) {
-    const ScratchDatabases both(shop);
+    const ScratchDatabases both(small_shop);
     both.live("SELECT nextval('orders_id_seq')");
     const Comparison comparison = compare_both(both).value();
     EXPECT_TRUE(comparison.equal());
@@ -158,7 +158,7 @@ TEST(Compare, ATableIsFoundByWhatPeopleWriteOrNotAtAll) {
 }
 
 TEST(Compare, AStandbyAnswersForLive) {
-    const ScratchDatabases both(shop);
+    const ScratchDatabases both(small_shop);
     const auto standby = ScratchServer::standby_of(ScratchDatabases::server(), "standby");
     standby->start();
     both.live("DELETE FROM orders WHERE id = 5");
@@ -181,7 +181,7 @@ TEST(Compare, ATableThatTakesTooLongIsNoAnswer) {
 }
 
 TEST(Compare, AServerThatIsAwayIsNamed) {
-    const ScratchDatabases both(shop);
+    const ScratchDatabases both(small_shop);
     backup::PostgresServer away = both.live_server();
     away.connection = fmt::format("host=127.0.0.1 port={} user=postgres", scratch_port());
     const auto failed = compare(both.recovered_server(), away, {});

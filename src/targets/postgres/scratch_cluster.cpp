@@ -35,8 +35,8 @@ Moment soon() {
 
 // Fields of /proc/PID/stat after the name, which may hold anything: [0] state, [1] parent.
 std::vector<std::string> stat_fields(const fs::path& process) {
-    std::ifstream file{process / "stat"};
-    std::string text{std::istreambuf_iterator<char>{file}, {}};
+    // A stream would throw when the process ends while it is read.
+    const std::string text = read_file(process / "stat").value_or("");
     std::istringstream rest{text.substr(std::min(text.size(), text.rfind(')') + 1))};
     return {std::istream_iterator<std::string>{rest}, {}};
 }
@@ -170,7 +170,9 @@ std::vector<pid_t> ScratchServer::processes() const {
 
 bool ScratchServer::is_running() const {
     const auto all = processes();
-    return !all.empty() && stat_fields(fmt::format("/proc/{}", all[0])).at(0) != "Z";
+    if (all.empty()) return false;
+    const auto fields = stat_fields(fmt::format("/proc/{}", all[0]));
+    return !fields.empty() && fields[0] != "Z";
 }
 
 void ScratchServer::kill() {
