@@ -48,7 +48,7 @@ public:
         const Moment ended = SystemClock{}.now();
         TRY(tell("syncing"));
         TRY(instance.stop_server());
-        const OwnPostgres postgres = TRY(instance.start_durable());
+        const OwnPostgres postgres = TRY(instance.start_durable(Instance::log_settings()));
         TRY(prove(instance, postgres, log));
         recovery_.proof["took_seconds"] = seconds(SystemClock{}.now() - begun);
         recovery_.proof["copy_seconds"] = seconds(copied - begun);

@@ -107,7 +107,7 @@ public:
         TRY(analyze(loading));
         TRY(tell("syncing"));
         TRY(instance.stop_server());
-        const OwnPostgres postgres = TRY(instance.start_durable());
+        const OwnPostgres postgres = TRY(instance.start_durable(""));
         prove(counts, TRY(instance.heartbeat(postgres, recovery_, estate_)));
         recovery_.proof["took_seconds"] = seconds(SystemClock{}.now() - begun);
         recovery_.proof["load_seconds"] = seconds(loaded - begun);

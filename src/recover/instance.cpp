@@ -81,11 +81,11 @@ Result<void> Instance::stop_server() const {
     return sync();
 }
 
-Result<OwnPostgres> Instance::start_durable() const {
+Result<OwnPostgres> Instance::start_durable(const std::string& log) const {
     OwnPostgres durable = TRY(OwnPostgres::start_on_copy(place_,
                                                          {.major = major_,
                                                           .owner = owner_,
-                                                          .settings = durable_settings + log_settings(),
+                                                          .settings = durable_settings + log,
                                                           .limit = restart_limit,
                                                           .outlives_us = true},
                                                          stop_));

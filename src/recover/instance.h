@@ -33,8 +33,9 @@ public:
     static std::string log_settings();
     // Stops the server in order, and syncs all that it wrote. Done if none runs.
     Result<void> stop_server() const;
-    // Starts it with durability; it goes on by itself.
-    Result<verify::OwnPostgres> start_durable() const;
+    // Starts it with durability; it goes on by itself. `log` is what it does with its own: `log_settings`, or nothing
+    // for one that can never be promoted and would keep it for nobody.
+    Result<verify::OwnPostgres> start_durable(const std::string& log) const;
     // All that was written in the directory is on disk.
     Result<void> sync() const;
 

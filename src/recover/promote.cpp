@@ -178,7 +178,7 @@ Result<void> Promotion::ensure_copy_runs() const {
     if (look_at_server(recovery_, stop_).answers == Truth::yes) return {};
     const Instance instance = TRY(Instance::of(recovery_, recovery_.major, stop_));
     TRY(server_.machine().write(copy_ + "/postgresql.auto.conf", "", within(short_work, stop_)));
-    TRY(instance.start_durable());
+    TRY(instance.start_durable(Instance::log_settings()));
     return {};
 }
 
