@@ -73,7 +73,9 @@ backups:
         return create_backup(estate, policy(name), {.threads = 2, .now = SystemClock{}.now() + later});
     }
     CreatedBackup create(const std::string& name, Span later = {}) const {
-        return try_create(name, later).value().at(0);
+        const auto created = try_create(name, later);
+        check(created.has_value(), created ? "" : created.error().message);
+        return created->at(0);
     }
     Result<Judgement> judged(const std::string& name, const Verdicts& known = {}, JudgeOptions options = {}) const {
         options.now = SystemClock{}.now();
