@@ -24,7 +24,7 @@ INSERT INTO orders (customer, total, at, data, raw, ratio, span)
            decode(lpad(to_hex(n), 8, '0'), 'hex'), n / 7.0, n * interval '1 minute' FROM generate_series(1, 1000) AS n;
 INSERT INTO visits SELECT 'page ' || n % 3, n % 5 FROM generate_series(1, 60) AS n)";
 
-Result<Comparison> compare_both(const ScratchDatabases& both, CompareOptions options = {}) {
+Result<Comparison> compare_both(const ScratchDatabases& both, const CompareOptions& options = {}) {
     return compare(both.recovered_server(), both.live_server(), options);
 }
 

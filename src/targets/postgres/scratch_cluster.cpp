@@ -44,7 +44,7 @@ std::vector<std::string> stat_fields(const fs::path& process) {
 // initdb takes longer than all else here: it is done once. One of its three databases is dropped, since it is the
 // number of files that a copy's time goes by; pg_rewind wants template1.
 std::string make_template(const ScratchDirectory& directory) {
-    const std::string path = directory.path() + "/template";
+    std::string path = directory.path() + "/template";
     directory.run({tool("initdb"), "-D", path, "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E",
                    "UTF8", "--data-checksums", "--wal-segsize=1", "--no-instructions"});
     const std::string drop =
