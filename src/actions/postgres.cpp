@@ -103,20 +103,16 @@ Result<Look> look_loss(const Call& call) {
 }
 
 Result<Look> look_caught_up(const Call& call) {
-    std::optional<Lsn> required;
-    for (const Fact& fact : call.facts)
-        if (fact.step == call.text("after") && fact.succeeded)
-            if (const auto at = parse_lsn(get_string(fact.evidence, "stopped_at").value_or(""))) required = *at;
-    if (!required)
-        return condition(Truth::no, fmt::format("step {} has left no position to reach", call.text("after")));
+    const std::optional<OldEnd> end = old_end(call);
+    if (!end) return condition(Truth::no, fmt::format("step {} has left no position to reach", call.text("after")));
     return looking_at(call, call.region, [&](Database&, const DatabaseLook& look) -> Look {
         const std::optional<Lsn> has = held(look);
         Json evidence = facts_of(look);
-        evidence["required"] = to_string(*required);
+        evidence["required"] = to_string(end->position);
         if (!has) return unclear("its position is unknown: " + look.says, std::move(evidence));
-        return condition(truth(*has >= *required),
+        return condition(truth(*has >= end->position),
                          fmt::format("{} holds {}, the old primary stopped at {}", site(call), to_string(*has),
-                                     to_string(*required)),
+                                     to_string(end->position)),
                          std::move(evidence));
     });
 }

@@ -90,13 +90,16 @@ Result<Json> apply_start(const Call& call) {
     return Json::object();
 }
 
-// Where the step that stopped the old primary found that it stopped; nothing if there is no such step, or it was
-// skipped.
-std::optional<Lsn> old_end(const Call& call) {
-    for (const Fact& fact : call.facts)
-        if (fact.step == call.text("after") && fact.succeeded)
-            if (const auto at = parse_lsn(get_string(fact.evidence, "stopped_at").value_or(""))) return *at;
-    return std::nullopt;
+// It may have been started after it had stopped, and have taken writes until its fence was up.
+Truth still_ended(Database& database, const OldEnd& end, const Call& call, std::string& why) {
+    const auto now = database.stopped_at(end.region, call.deadline);
+    if (!now) {
+        why = "whether it still is as it stopped is unknown: " + now.error().message;
+        return Truth::unknown;
+    }
+    if (*now == end.position) return Truth::yes;
+    why = fmt::format("it had stopped at {} and was started since: it may hold more", to_string(end.position));
+    return Truth::no;
 }
 
 // In this run the loss was bounded, or people took it.
@@ -113,14 +116,14 @@ Result<Look> look_promote(const Call& call) {
     const Result<DatabaseLook> look = database->look(call.region, call.deadline);
     if (!look) return unclear(look.error().message);
     Json evidence = facts_of(*look);
-    const std::optional<Lsn> end = old_end(call);
-    const bool held_end = end && get_string(call.evidence, "holds_to_the_end") == to_string(*end);
+    const std::optional<OldEnd> end = old_end(call);
+    const bool held_end = end && get_string(call.evidence, "holds_to_the_end") == to_string(end->position);
     // Promoted by somebody else, it may lack what the old one went on to write.
     if (look->primary == Truth::yes && end && !held_end)
         return absent(Truth::no,
                       fmt::format("{} is primary already, not by this run: nobody knows whether it holds what the old "
                                   "primary wrote up to {}",
-                                  site(call), to_string(*end)),
+                                  site(call), to_string(end->position)),
                       std::move(evidence));
     if (look->primary == Truth::yes)
         return condition(look->writable,
@@ -132,12 +135,12 @@ Result<Look> look_promote(const Call& call) {
     if (look->replay_paused != Truth::no) return absent(Truth::no, "its replay is paused", std::move(evidence));
     if (end) {
         const std::optional<Lsn> has = held(*look);
-        if (!has || *has < *end)
+        if (!has || *has < end->position)
             return absent(has ? Truth::no : Truth::unknown,
                           fmt::format("it holds {}, and the old primary stopped at {}",
-                                      has ? to_string(*has) : "nobody knows what", to_string(*end)),
+                                      has ? to_string(*has) : "nobody knows what", to_string(end->position)),
                           std::move(evidence));
-        evidence["holds_to_the_end"] = to_string(*end);
+        evidence["holds_to_the_end"] = to_string(end->position);
     } else if (!loss_was_judged(call)) {
         return absent(Truth::no, "no step of this run has bounded the loss or found it caught up", std::move(evidence));
     }
@@ -156,6 +159,10 @@ Result<Look> look_promote(const Call& call) {
             return absent(safe == Truth::no ? Truth::no : Truth::unknown,
                           fmt::format("{}@{}: {}", call.target, other, why), std::move(evidence));
     }
+    // Only now is that settled: none that is fenced writes on.
+    if (std::string why; end)
+        if (const Truth still = still_ended(*database, *end, call, why); still != Truth::yes)
+            return absent(still, fmt::format("{}@{}: {}", call.target, end->region, why), std::move(evidence));
     return absent(Truth::yes, "a standby, and no other server of this database can write", std::move(evidence));
 }
 

@@ -27,6 +27,20 @@ inline std::optional<Lsn> held(const DatabaseLook& standby) {
     return standby.replayed ? std::max(*standby.received, *standby.replayed) : standby.received;
 }
 
+// Where the old primary stopped, as the step that is named by `after` found it. Nothing if that step was skipped, or
+// did not succeed.
+struct OldEnd {
+    std::string region;
+    Lsn position;
+};
+inline std::optional<OldEnd> old_end(const Call& call) {
+    for (const Fact& fact : call.facts)
+        if (fact.step == call.text("after") && fact.succeeded)
+            if (const auto at = parse_lsn(get_string(fact.evidence, "stopped_at").value_or("")))
+                return OldEnd{std::string(fact.region), *at};
+    return std::nullopt;
+}
+
 // Calls `check` with the site's look, or reports why there is none as unknown.
 template <class Judge>
 Result<Look> looking_at(const Call& call, const std::string& region, Judge judge) {

@@ -100,5 +100,29 @@ TEST(Found, APlannedSwitchDoesNotTakeAPromotionByHandForItsOwn) {
     EXPECT_NE(run.record(*run.find("rejoin")).state, StepState::succeeded);
 }
 
+// Somebody started the old primary after it had stopped and before its fence was up; the switch went by where it had
+// stopped.
+TEST(Found, APlannedSwitchSeesThatTheOldPrimaryWasStartedAgain) {
+    const Programme programme =
+        programme_of({"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}});
+    Disaster disaster(programme.assignment, 1698);
+    disaster.set_up(Loss::database);
+    DatabaseModel& database = *disaster.world().databases.front();
+    bool started = false;
+    disaster.controller().on_entry = [&](const Entry& entry, const RunState& run) {
+        if (get_string(entry.body, "step") != "shut-down" || started) return;
+        started = run.record(*run.find("shut-down")).state == StepState::succeeded;
+        if (started) database.start(database.at(0));
+    };
+    disaster.people().habits.minds_the_run = false;
+    ASSERT_TRUE(disaster.start());
+    disaster.play(5min);
+    ASSERT_TRUE(started);
+    const RunState& run = *disaster.controller().state();
+    EXPECT_EQ(run.record(*run.find("promote")).state, StepState::failed);
+    EXPECT_NE(run.record(*run.find("promote")).says.find("was started since"), std::string::npos);
+    EXPECT_EQ(database.promotions(), 0);
+}
+
 }  // namespace
 }  // namespace kedge::sim
