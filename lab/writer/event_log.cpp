@@ -15,7 +15,6 @@ namespace kedge::lab {
 namespace {
 
 constexpr std::int64_t in_flight_margin = 1000;
-constexpr std::size_t log_bytes_max = 1024u * 1024 * 1024;
 
 // A pipe takes a short line whole or not at all (pipe(7)); anything else is written as it comes.
 void print(const std::string& line) {

@@ -1,6 +1,7 @@
 // Where attempts are noted: a file, and standard output for whoever follows.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <string>
@@ -10,6 +11,8 @@
 #include "response/heartbeats.h"
 
 namespace kedge::lab {
+
+inline constexpr std::size_t log_bytes_max = std::size_t{1} << 30;  // a longer one is not read
 
 // Any thread may call.
 class EventLog {

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "event_log.h"
 #include "os/clock.h"
 #include "os/files.h"
 #include "os/wait.h"
@@ -13,7 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t notes_bytes_max = 1024u * 1024 * 1024;
 constexpr std::int64_t numbers_max = 20'000'000;
 
 using Numbers = std::vector<std::int64_t>;
@@ -117,7 +117,7 @@ DatabaseOptions patient(DatabaseOptions options) {
 }  // namespace
 
 Result<Json> read_back(const WriterConfig& config, std::optional<Moment> fault, Moment deadline) {
-    const std::string text = TRY(read_file(config.log, notes_bytes_max));
+    const std::string text = TRY(read_file(config.log, log_bytes_max));
     const AttemptLog log = parse_attempt_log(text);
     Database database{patient(config.database)};
     Cache cache{config.cache};

@@ -1,5 +1,7 @@
 #include "cli/context.h"
 
+#include <fmt/format.h>
+
 namespace kedge {
 
 std::optional<std::string> Context::variable(const std::string& name) const {
@@ -19,6 +21,14 @@ Result<std::string> Context::ask(std::string_view question) {
     std::string answer;
     if (!std::getline(around_.in, answer)) return Error{Fault::refused, "no answer was given"};
     return answer;
+}
+
+Result<void> Context::confirm(std::string given, const std::string& name, std::string_view question,
+                              std::string_view first) {
+    if (given.empty() && may_ask()) given = TRY(ask(question));
+    if (given == name) return {};
+    return Error{Fault::refused, given.empty() ? "it was not confirmed" : "what was typed is not its name",
+                 fmt::format("{}say --confirm {}", first, name)};
 }
 
 }  // namespace kedge

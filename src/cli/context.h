@@ -29,6 +29,10 @@ public:
     bool may_ask() const;
     // One line of an answer. refused if nobody may be asked or nothing comes.
     Result<std::string> ask(std::string_view question);
+    // What is about to be changed was named once more: as `given` with --confirm, or by whoever is asked `question`.
+    // refused otherwise; `first` is what to do before one confirms: "look with --dry-run, then ".
+    Result<void> confirm(std::string given, const std::string& name, std::string_view question,
+                         std::string_view first = {});
 
 private:
     const Surroundings& around_;

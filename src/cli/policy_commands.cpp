@@ -201,16 +201,6 @@ Result<void> no_recovery_holds(const std::string& state, const std::string& poli
                  "wait until it has copied what it needs"};
 }
 
-Result<void> confirmed(Context& context, const PruneBackups& options) {
-    std::string typed = options.confirm;
-    if (typed.empty() && context.may_ask())
-        typed = TRY(context.ask(fmt::format("Type the policy's name, {}, to remove them:", options.policy)));
-    if (typed == options.policy) return {};
-    return Error{Fault::refused,
-                 typed.empty() ? "removal was not confirmed" : "what was typed is not the policy's name",
-                 fmt::format("look with --dry-run, then say --confirm {}", options.policy)};
-}
-
 Result<std::vector<LockFile>> locks_to_prune(const Ground& ground, const BackupPolicy& policy) {
     std::vector<LockFile> locks;
     for (const BackupPolicy* one : backup::policies_to_lock(ground.estate, policy))
@@ -241,7 +231,11 @@ ExitCode prune_backups(Context& context, const PruneBackups& options) {
         if (const auto free = no_run_holds(context, (*policy)->in); !free) return console.fail(failed, free.error());
         if (const auto free = no_recovery_holds(ground->state, options.policy); !free)
             return console.fail(failed, free.error());
-        if (const auto yes = confirmed(context, options); !yes) return console.fail(failed, yes.error());
+        if (const auto yes = context.confirm(options.confirm, options.policy,
+                                             fmt::format("Type the policy's name, {}, to remove them:", options.policy),
+                                             "look with --dry-run, then ");
+            !yes)
+            return console.fail(failed, yes.error());
         if (const auto removed = backup::carry_out(*pruning); !removed)
             return console.fail("not all of it was removed", removed.error());
     }

@@ -139,37 +139,34 @@ Result<Choice> choose_and_make(Context& context, Wanted& wanted, backup::Materia
     return choice;
 }
 
-ExitCode pitr(Context& context, const Pitr& options) {
-    Console& console = context.console();
-    constexpr const char* failed = "nothing was recovered";
-    if (options.to.empty()) return console.fail_usage({Fault::invalid_input, "--to is missing"});
-    Wanted wanted;
-    if (const auto filled = fill(context, options, wanted); !filled)
-        return filled.error().fault == Fault::invalid_input ? console.fail_usage(filled.error())
-                                                            : console.fail(failed, filled.error());
-    const auto lock = recover::lock_recovery(wanted.state, wanted.recovery.name);
-    if (!lock) return console.fail(failed, lock.error());
-    if (const auto may = may_be_made(wanted.state, wanted.recovery); !may) return console.fail(failed, may.error());
-    context.around().catch_interrupt();
-    backup::Material material;
-    const Result<Choice> choice = choose_and_make(context, wanted, material, options.dry_run);
-    if (context.around().interrupted()) return ExitCode::interrupted;
-    if (!choice) return console.fail(failed, choice.error());
-    if (!choice->recovery.possible) return tell_impossible(console, wanted.recovery, *choice);
-    if (options.dry_run) {
+ExitCode tell_pitr(Console& console, const Recovery& recovery, const Choice& choice, bool dry_run) {
+    if (!choice.recovery.possible) return tell_impossible(console, recovery, choice);
+    if (dry_run) {
         if (console.json())
-            console.print_item("Recovery", {{"asked", wanted.recovery.asked}, {"choice", recover::as_json(*choice)}});
+            console.print_item("Recovery", {{"asked", recovery.asked}, {"choice", recover::as_json(choice)}});
         else
-            print_choice(console, wanted.recovery, *choice);
+            print_choice(console, recovery, choice);
         return ExitCode::ok;
     }
     if (console.json()) {
-        console.print_item("Recovery", recovery_json(wanted.recovery, false));
+        console.print_item("Recovery", recovery_json(recovery, false));
     } else {
-        print_choice(console, wanted.recovery, *choice);
-        print_recovered(console, wanted.recovery);
+        print_choice(console, recovery, choice);
+        print_recovered(console, recovery);
     }
-    return code_of(wanted.recovery);
+    return code_of(recovery);
+}
+
+ExitCode pitr(Context& context, const Pitr& options) {
+    Console& console = context.console();
+    if (options.to.empty()) return console.fail_usage({Fault::invalid_input, "--to is missing"});
+    Wanted wanted;
+    const auto filled = fill(context, options, wanted);
+    backup::Material material;
+    return make_recovery(
+        context, "nothing was recovered", filled, wanted.state, wanted.recovery,
+        [&] { return choose_and_make(context, wanted, material, options.dry_run); },
+        [&](const Choice& choice) { return tell_pitr(console, wanted.recovery, choice, options.dry_run); });
 }
 
 ExitCode list_recoveries(Context& context, const Named&) {
@@ -223,15 +220,6 @@ ExitCode show_recovery(Context& context, const Named& options) {
     return !stands || server.answers != Truth::yes ? ExitCode::negative : code_of(*recovery);
 }
 
-Result<void> confirmed(Context& context, const Discard& options) {
-    std::string typed = options.confirm;
-    if (typed.empty() && context.may_ask())
-        typed = TRY(context.ask(fmt::format("Type its name, {}, to remove it and all that is in it:", options.name)));
-    if (typed == options.name) return {};
-    return Error{Fault::refused, typed.empty() ? "it was not confirmed" : "what was typed is not its name",
-                 fmt::format("say --confirm {}", options.name)};
-}
-
 ExitCode erase_again(Context& context, const Named& options) {
     Console& console = context.console();
     const std::string failed = fmt::format("{} stays as it is", options.name);
@@ -266,7 +254,11 @@ ExitCode discard_recovery(Context& context, const Discard& options) {
     if (!recovery) return console.fail(failed, recovery.error());
     auto lock = recover::lock_recovery(*state, options.name);
     if (!lock) return console.fail(failed, lock.error());
-    if (const auto yes = confirmed(context, options); !yes) return console.fail(failed, yes.error());
+    if (const auto yes =
+            context.confirm(options.confirm, options.name,
+                            fmt::format("Type its name, {}, to remove it and all that is in it:", options.name));
+        !yes)
+        return console.fail(failed, yes.error());
     if (const auto gone = recover::discard(*state, *recovery, {}); !gone) return console.fail(failed, gone.error());
     lock->remove();
     if (console.json())

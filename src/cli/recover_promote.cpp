@@ -50,15 +50,6 @@ Result<Swap> swap_of(const Context& context, const Promote& options) {
     return Swap{std::move(estate), state, std::move(lock), std::move(recovery), std::move(production)};
 }
 
-Result<void> confirmed(Context& context, const Promote& options, const std::string& what) {
-    std::string typed = options.confirm;
-    if (typed.empty() && context.may_ask())
-        typed = TRY(context.ask(fmt::format("Type the recovery's name, {}, to {}:", options.name, what)));
-    if (typed == options.name) return {};
-    return Error{Fault::refused, typed.empty() ? "it was not confirmed" : "what was typed is not its name",
-                 fmt::format("say --confirm {}", options.name)};
-}
-
 void tell_swap(Console& console, const Swap& swapping) {
     if (console.json()) {
         console.print_item("Recovery", recovery_json(swapping.recovery, true));
@@ -90,8 +81,10 @@ ExitCode promote_recovery(Context& context, const Promote& options) {
             console.print_item("Recovery", recovery_json(swapping->recovery, true));
         return ExitCode::ok;
     }
-    if (const auto yes =
-            confirmed(context, options, fmt::format("put it in the place of {}", swapping->production.name));
+    if (const auto yes = context.confirm(options.confirm, options.name,
+                                         fmt::format("Type the recovery's name, {}, to put it in the place of {}:",
+                                                     options.name, swapping->production.name),
+                                         "look with --dry-run, then ");
         !yes)
         return console.fail(failed, yes.error());
     if (const auto ready = promotion.prepare(); !ready) return console.fail(failed, ready.error());
@@ -109,7 +102,10 @@ ExitCode put_recovery_back(Context& context, const Promote& options) {
         return swapping.error().fault == Fault::invalid_input ? console.fail_usage(swapping.error())
                                                               : console.fail(failed, swapping.error());
     recover::Promotion promotion(swapping->state, swapping->estate, swapping->recovery, swapping->production, {});
-    if (const auto yes = confirmed(context, options, "take it out of production's place"); !yes)
+    if (const auto yes = context.confirm(
+            options.confirm, options.name,
+            fmt::format("Type the recovery's name, {}, to take it out of production's place:", options.name));
+        !yes)
         return console.fail(failed, yes.error());
     if (const auto done = promotion.put_back(); !done) return console.fail(failed, done.error());
     tell_swap(console, *swapping);

@@ -97,27 +97,16 @@ void print_snapshot(Console& console, const RedisWanted& wanted, const SnapshotC
 }
 
 ExitCode redis(Context& context, const Redis& options) {
-    Console& console = context.console();
-    constexpr const char* failed = "nothing was restored";
     RedisWanted wanted;
-    if (const auto filled = fill_redis(context, options, wanted); !filled)
-        return filled.error().fault == Fault::invalid_input ? console.fail_usage(filled.error())
-                                                            : console.fail(failed, filled.error());
-    const auto lock = recover::lock_recovery(wanted.state, wanted.recovery.name);
-    if (!lock) return console.fail(failed, lock.error());
-    if (const auto may = may_be_made(wanted.state, wanted.recovery); !may) return console.fail(failed, may.error());
-    context.around().catch_interrupt();
-    const Result<SnapshotChoice> choice = choose_and_load(context, wanted, options);
-    if (context.around().interrupted()) return ExitCode::interrupted;
-    if (!choice) return console.fail(failed, choice.error());
-    const bool made = !options.dry_run && !choice->path.empty();
-    if (console.json())
-        console.print_item("Recovery", recovery_json(wanted.recovery, false));
-    else
-        print_snapshot(console, wanted, *choice);
-    if (made && !console.json()) print_recovered(console, wanted.recovery);
-    if (choice->path.empty()) return ExitCode::negative;
-    return made ? code_of(wanted.recovery) : ExitCode::ok;
+    const auto filled = fill_redis(context, options, wanted);
+    return make_recovery(
+        context, "nothing was restored", filled, wanted.state, wanted.recovery,
+        [&] { return choose_and_load(context, wanted, options); },
+        [&](const SnapshotChoice& chosen) {
+            return tell_restored(
+                context.console(), wanted.recovery, chosen, options.dry_run,
+                [&](const SnapshotChoice& choice) { print_snapshot(context.console(), wanted, choice); });
+        });
 }
 
 Result<Recovery> kept(const Context& context, const KeepRedis& options) {

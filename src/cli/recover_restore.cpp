@@ -84,27 +84,15 @@ void print_choice(Console& console, const WantedRestore& wanted, const DumpChoic
 }
 
 ExitCode restore(Context& context, const Restore& options) {
-    Console& console = context.console();
-    constexpr const char* failed = "nothing was restored";
     WantedRestore wanted;
-    if (const auto filled = fill(context, options, wanted); !filled)
-        return filled.error().fault == Fault::invalid_input ? console.fail_usage(filled.error())
-                                                            : console.fail(failed, filled.error());
-    const auto lock = recover::lock_recovery(wanted.state, wanted.recovery.name);
-    if (!lock) return console.fail(failed, lock.error());
-    if (const auto may = may_be_made(wanted.state, wanted.recovery); !may) return console.fail(failed, may.error());
-    context.around().catch_interrupt();
-    const Result<DumpChoice> choice = choose_and_restore(context, wanted, options);
-    if (context.around().interrupted()) return ExitCode::interrupted;
-    if (!choice) return console.fail(failed, choice.error());
-    const bool made = !options.dry_run && !choice->path.empty();
-    if (console.json())
-        console.print_item("Recovery", recovery_json(wanted.recovery, false));
-    else
-        print_choice(console, wanted, *choice);
-    if (made && !console.json()) print_recovered(console, wanted.recovery);
-    if (choice->path.empty()) return ExitCode::negative;
-    return made ? code_of(wanted.recovery) : ExitCode::ok;
+    const auto filled = fill(context, options, wanted);
+    return make_recovery(
+        context, "nothing was restored", filled, wanted.state, wanted.recovery,
+        [&] { return choose_and_restore(context, wanted, options); },
+        [&](const DumpChoice& chosen) {
+            return tell_restored(context.console(), wanted.recovery, chosen, options.dry_run,
+                                 [&](const DumpChoice& choice) { print_choice(context.console(), wanted, choice); });
+        });
 }
 
 }  // namespace

@@ -121,16 +121,6 @@ recover::OnConflict on_conflict_of(const std::string& text) {
     return text == "replace" ? recover::OnConflict::replace : recover::OnConflict::stop;
 }
 
-Result<void> confirmed(Context& context, const ExtractTables& options, const std::string& target) {
-    std::string typed = options.confirm;
-    if (typed.empty() && context.may_ask())
-        typed = TRY(
-            context.ask(fmt::format("Type the recovery's name, {}, to do this in the live {}:", options.name, target)));
-    if (typed == options.name) return {};
-    return Error{Fault::refused, typed.empty() ? "it was not confirmed" : "what was typed is not the recovery's name",
-                 fmt::format("look with --dry-run, then say --confirm {}", options.name)};
-}
-
 // Once, with the primary of that moment.
 Result<recover::Extraction> extract_once(Context& context, const Ground& ground, recover::ExtractOptions options) {
     verify::Effort effort;
@@ -178,7 +168,11 @@ ExitCode extract_tables(Context& context, const ExtractTables& options) {
         console.flush();
         extracting.expected = preview->tables;
     }
-    if (const auto yes = confirmed(context, options, ground->recovery.target); !yes)
+    if (const auto yes = context.confirm(options.confirm, options.name,
+                                         fmt::format("Type the recovery's name, {}, to do this in the live {}:",
+                                                     options.name, ground->recovery.target),
+                                         "look with --dry-run, then ");
+        !yes)
         return fail_extraction(context, yes.error());
     extracting.dry_run = false;
     const auto done = extract_once(context, *ground, extracting);

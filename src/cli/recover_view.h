@@ -42,4 +42,37 @@ Result<recover::Recovery> recovery_asked_for(const Context& context, const Estat
 // What was made already is not made again: conflict. What was interrupted or failed is made anew.
 Result<void> may_be_made(const std::string& state, const recover::Recovery& wanted);
 
+// What every making of a recovery does around its own work. `filled` is how what was asked for could be read; `make`
+// chooses and makes, under the recovery's lock, until somebody interrupts; `tell` shows what it returned.
+template <class Make, class Tell>
+ExitCode make_recovery(Context& context, const char* failed, const Result<void>& filled, const std::string& state,
+                       const recover::Recovery& recovery, Make make, Tell tell) {
+    Console& console = context.console();
+    if (!filled)
+        return filled.error().fault == Fault::invalid_input ? console.fail_usage(filled.error())
+                                                            : console.fail(failed, filled.error());
+    const auto lock = recover::lock_recovery(state, recovery.name);
+    if (!lock) return console.fail(failed, lock.error());
+    if (const auto may = may_be_made(state, recovery); !may) return console.fail(failed, may.error());
+    context.around().catch_interrupt();
+    const auto choice = make();
+    if (context.around().interrupted()) return ExitCode::interrupted;
+    return choice ? tell(*choice) : console.fail(failed, choice.error());
+}
+
+// Of a backup that is restored as it is: what was chosen, as `print` says it, and what was made of it unless that was
+// only tried.
+template <class Chosen, class Print>
+ExitCode tell_restored(Console& console, const recover::Recovery& recovery, const Chosen& choice, bool dry_run,
+                       Print print) {
+    const bool made = !dry_run && !choice.path.empty();
+    if (console.json())
+        console.print_item("Recovery", recovery_json(recovery, false));
+    else
+        print(choice);
+    if (made && !console.json()) print_recovered(console, recovery);
+    if (choice.path.empty()) return ExitCode::negative;
+    return made ? code_of(recovery) : ExitCode::ok;
+}
+
 }  // namespace kedge

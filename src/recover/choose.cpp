@@ -33,14 +33,18 @@ Json moment_json(const std::optional<Moment>& moment) {
 
 }  // namespace
 
+Json as_json(const std::vector<PassedOver>& passed_over) {
+    Json json = Json::array();
+    for (const PassedOver& one : passed_over) json.push_back({{"base", one.base}, {"why", one.why}});
+    return json;
+}
+
 Json as_json(const Choice& choice) {
     const verify::Recovery& recovery = choice.recovery;
-    Json passed_over = Json::array();
-    for (const PassedOver& one : choice.passed_over) passed_over.push_back({{"base", one.base}, {"why", one.why}});
     Json json{{"target", verify::to_string(choice.target)},
               {"possible", recovery.possible},
               {"says", recovery.says},
-              {"passed_over", std::move(passed_over)},
+              {"passed_over", as_json(choice.passed_over)},
               {"log_files", choice.log_files},
               {"log_is_damaged", choice.log_is_damaged}};
     if (!recovery.possible) {

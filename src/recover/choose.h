@@ -23,6 +23,8 @@ struct PassedOver {
     std::string why;
 };
 
+Json as_json(const std::vector<PassedOver>& passed_over);
+
 struct Choice {
     verify::RecoveryTarget target;  // as it was asked for, with the timeline that was chosen
     verify::Recovery recovery;      // whether it is possible; if it is not, why, and what is nearest

@@ -202,9 +202,7 @@ private:
 }  // namespace
 
 Json as_json(const DumpChoice& choice) {
-    Json passed_over = Json::array();
-    for (const PassedOver& one : choice.passed_over) passed_over.push_back({{"base", one.base}, {"why", one.why}});
-    Json json{{"possible", !choice.path.empty()}, {"says", choice.says}, {"passed_over", std::move(passed_over)}};
+    Json json{{"possible", !choice.path.empty()}, {"says", choice.says}, {"passed_over", as_json(choice.passed_over)}};
     if (choice.path.empty()) return json;
     json["dump"] = choice.path;
     json["taken"] = choice.taken ? Json(kedge::to_string(*choice.taken)) : Json();

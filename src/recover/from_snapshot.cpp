@@ -188,9 +188,7 @@ private:
 }  // namespace
 
 Json as_json(const SnapshotChoice& choice) {
-    Json passed_over = Json::array();
-    for (const PassedOver& one : choice.passed_over) passed_over.push_back({{"base", one.base}, {"why", one.why}});
-    Json json{{"possible", !choice.path.empty()}, {"says", choice.says}, {"passed_over", std::move(passed_over)}};
+    Json json{{"possible", !choice.path.empty()}, {"says", choice.says}, {"passed_over", as_json(choice.passed_over)}};
     if (choice.path.empty()) return json;
     json["snapshot"] = choice.path;
     json["taken"] = choice.taken ? Json(kedge::to_string(*choice.taken)) : Json();
@@ -247,16 +245,8 @@ Result<void> restore_snapshot_beside(const std::string& state_directory, Recover
     recovery.says = restoring.loaded();
     if (made) pass_gate(recovery, estate, options.stop);
     if (made && recovery.stage == Stage::recovered) made = publish(recovery, estate, options.stop);
-    recovery.ended = SystemClock{}.now();
-    recovery.proof["took_seconds"] = seconds(*recovery.ended - begun);
-    if (!made) {
-        recovery.stage = Stage::failed;
-        recovery.says = made.error().message;
-        if (const auto cleared = clear_directory(recovery, {}); !cleared)
-            recovery.says += "; " + cleared.error().message;
-    }
-    TRY(write_recovery(state_directory, recovery));
-    return made;
+    recovery.proof["took_seconds"] = seconds(SystemClock{}.now() - begun);
+    return conclude(state_directory, recovery, std::move(made));
 }
 
 Result<void> publish(Recovery& recovery, const Estate& estate, const std::stop_token& stop) {

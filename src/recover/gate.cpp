@@ -38,12 +38,9 @@ void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& 
     if (!erased.error().hint.empty()) recovery.says += "; " + erased.error().hint;
 }
 
-Result<void> finish(const std::string& state_directory, Recovery& recovery, Result<void> made, const Estate& estate,
-                    const std::stop_token& stop) {
+Result<void> conclude(const std::string& state_directory, Recovery& recovery, Result<void> made) {
     recovery.ended = SystemClock{}.now();
-    if (made) {
-        pass_gate(recovery, estate, stop);
-    } else {
+    if (!made) {
         recovery.stage = Stage::failed;
         recovery.says = made.error().message;
         // The room is needed, and a half made database is of no use.
@@ -52,6 +49,12 @@ Result<void> finish(const std::string& state_directory, Recovery& recovery, Resu
     }
     TRY(write_recovery(state_directory, recovery));
     return made;
+}
+
+Result<void> finish(const std::string& state_directory, Recovery& recovery, Result<void> made, const Estate& estate,
+                    const std::stop_token& stop) {
+    if (made) pass_gate(recovery, estate, stop);
+    return conclude(state_directory, recovery, std::move(made));
 }
 
 Result<void> check_usable(const Recovery& recovery) {

@@ -16,8 +16,11 @@ namespace kedge::recover {
 // out.
 void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop);
 
-// The end of every making: the gate, if it was `made`; else what is left of it is removed, and `says` tells why. Writes
-// the recovery down. Returns `made`.
+// The end of every making: the recovery is written down as it stands; if it was not `made`, as failed, with what is
+// left of it removed and `says` telling why. Returns `made`.
+Result<void> conclude(const std::string& state_directory, Recovery& recovery, Result<void> made);
+
+// The gate, if it was `made`; then `conclude`.
 Result<void> finish(const std::string& state_directory, Recovery& recovery, Result<void> made, const Estate& estate,
                     const std::stop_token& stop);
 
