@@ -90,12 +90,21 @@ Result<Look> look_loss(const Call& call) {
         const Result<std::optional<LagSample>> sample = call.targets.samples->latest(call.target);
         if (!sample) return unclear(sample.error().message, evidence);
         Moment until = call.now;
-        for (const Fact& fact : call.facts)
-            if (fact.action == "postgres.fence" && fact.succeeded)
-                if (const auto at = parse_moment(get_string(fact.evidence, "fenced_at").value_or("")))
-                    until = std::min(until, *at);
+        const Fact* open = nullptr;
+        for (const Fact& fact : call.facts) {
+            if (fact.action != "postgres.fence") continue;
+            if (!fact.succeeded && fact.risk_taken) open = &fact;
+            if (const auto at = parse_moment(get_string(fact.evidence, "fenced_at").value_or("")); at && fact.succeeded)
+                until = std::min(until, *at);
+        }
         const LossBound loss = bound_loss(*sample, standby, until, call.now, call.span("max-sample-age"));
         if (loss.known != Truth::yes) return unclear(loss.says, evidence);
+        // What was lost so far bounds nothing while the old primary may write on.
+        if (open)
+            return unclear(
+                fmt::format("{} so far, and all that {}@{} takes from now on: nothing proves that it is fenced",
+                            loss.says, open->target, open->region),
+                std::move(evidence));
         evidence["loss_seconds_max"] = seconds(loss.seconds);
         evidence["heartbeats_behind"] = loss.heartbeats;
         return condition(truth(loss.seconds <= call.span("max-loss")), loss.says, std::move(evidence));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "journal/chain.h"
 
 namespace kedge {
 
@@ -25,16 +26,31 @@ Runner::Runner(Journal& journal, std::unique_ptr<Claim> claim, Engine engine, co
 
 Result<std::optional<Moment>> Runner::turn() {
     TRY(take_in(clock_.now()));
+    bool ours = false;  // an append proves it
     while (true) {
         const Moment now = clock_.now();
         const Decision decision = engine_.decide(now);
         if (decision.record.empty() && decision.settled.empty()) {
+            if (!ours) TRY(confirm_claim(decision.calls));
             for (const CallOrder& order : decision.calls) send(order, now);
             if (engine_.state().phase() == RunPhase::ended) return std::optional<Moment>{};
             return std::optional{decision.wake.value_or(Moment::max())};
         }
         TRY(record(decision));
+        ours = true;
     }
+}
+
+// A process that was stopped for long and goes on changes nothing more: whoever took its run over has written since.
+Result<void> Runner::confirm_claim(std::span<const CallOrder> calls) const {
+    const bool changes =
+        std::ranges::any_of(calls, [](const CallOrder& order) { return order.what == CallOrder::What::apply; });
+    if (!changes) return {};
+    const std::vector<Entry> later = TRY(journal_.read(claim_->run(), last_, 1));
+    if (later.empty()) return {};
+    const Entry& next = later.front();
+    return claim_is_stale(next.run, claim_->epoch(), next.epoch,
+                          get_string(next.body, "controller").value_or("unknown"));
 }
 
 Result<void> Runner::take_in(Moment now) {

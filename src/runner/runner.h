@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -40,6 +41,7 @@ public:
 private:
     Result<void> take_in(Moment now);
     Result<void> record(const Decision& decision);
+    Result<void> confirm_claim(std::span<const CallOrder> calls) const;
     void send(const CallOrder& order, Moment now);
     Call make_call(const CallOrder& order, Moment now) const;
 

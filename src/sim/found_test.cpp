@@ -124,5 +124,57 @@ TEST(Found, APlannedSwitchSeesThatTheOldPrimaryWasStartedAgain) {
     EXPECT_EQ(database.promotions(), 0);
 }
 
+// People took the risk of a fence that nothing proved; the old primary wrote on after the loss had been bounded.
+TEST(Found, AnOldPrimaryThatMayWriteOnBoundsNoLoss) {
+    const Programme programme = programme_of({"regional-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}}});
+    Disaster disaster(programme.assignment, 7135);
+    disaster.set_up(Loss::partitioned);
+    World& world = disaster.world();
+    world.ground.set_health(world.databases.front()->at(disaster.home()).fence_control, Health::frozen);
+    std::string said;
+    disaster.controller().on_entry = [&](const Entry& entry, const RunState& run) {
+        if (get_string(entry.body, "step") != "loss") return;
+        const StepRecord& loss = run.record(*run.find("loss"));
+        EXPECT_NE(loss.state, StepState::succeeded);
+        if (loss.state == StepState::waiting) said = loss.says;
+    };
+    ASSERT_TRUE(disaster.start());
+    disaster.play(5min);
+    const RunState& run = *disaster.controller().state();
+    ASSERT_EQ(run.record(*run.find("fence")).state, StepState::skipped) << "nobody took its risk";
+    EXPECT_NE(said.find("so far, and all that aragora-postgres@us-east-1 takes from now on"), std::string::npos)
+        << said;
+}
+
+// A controller that was taken for dead came back to the answer of a look, and gave an order; another had ended the run.
+TEST(Found, AControllerThatComesBackGivesNoOrder) {
+    const Programme programme =
+        programme_of({"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}});
+    int came_back = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        Disaster disaster(programme.assignment, seed);
+        disaster.set_up(Loss::database);
+        disaster.people().habits.minds_the_run = false;
+        Ground& ground = disaster.world().ground;
+        bool stalled = false;
+        disaster.controller().on_entry = [&](const Entry& entry, const RunState& run) {
+            if (get_string(entry.body, "step") != "hold-to") return;
+            const StepState hold = run.record(*run.find("hold-to")).state;
+            if (hold == StepState::succeeded) disaster.people().ask_of_run("cancel");
+            if (hold != StepState::compensating || stalled) return;
+            stalled = true;
+            ground.schedule().after(4ms * seed, [&] { disaster.controller().stall(60s); });
+        };
+        ASSERT_TRUE(disaster.start());
+        ASSERT_TRUE(disaster.play(50s));
+        const Moment end = ground.now();
+        ground.schedule().run_until(end + 2min);
+        for (const Effect& effect : ground.effects())
+            EXPECT_FALSE(effect.errand && effect.at > end) << to_string(effect.kind) << " with seed " << seed;
+        if (stalled) ++came_back;
+    }
+    EXPECT_GT(came_back, 0);
+}
+
 }  // namespace
 }  // namespace kedge::sim
