@@ -74,8 +74,8 @@ Result<LoadedRun> open_run(const Journal& journal, const RunId& id, const std::s
     return open(journal, id, lab_root, nullptr);
 }
 
-Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root) {
-    LoadedRun run = TRY(open_run(journal, id, lab_root));
+Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root, const Pinned* known) {
+    LoadedRun run = TRY(open(journal, id, lab_root, known));
     TRY(fold_all(run.state, journal, id));
     return run;
 }

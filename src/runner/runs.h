@@ -28,7 +28,10 @@ struct Pinned {
 Result<Pinned> pin(const Plan& plan, const std::map<std::string, std::string>& inputs, Estate estate);
 
 // Folds run `id`. not_found for an unknown one; corrupt if its entries cannot be true. `lab_root` as for parse_estate.
-Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root);
+// What the run has pinned is not read again if it is, letter by letter, what `known` was made of; then `lab_root` is
+// not used.
+Result<LoadedRun> load_run(const Journal& journal, const RunId& id, const std::string& lab_root,
+                           const Pinned* known = nullptr);
 
 // The same, folded no further than its first entry: for those who follow it entry by entry.
 Result<LoadedRun> open_run(const Journal& journal, const RunId& id, const std::string& lab_root);
@@ -60,8 +63,7 @@ Result<ControlledRun> start_run(Journal& journal, const Plan& plan, const Estate
 Result<ControlledRun> start_run(Journal& journal, const Pinned& pinned, const StartOptions& options,
                                 const std::string& controller, Moment now);
 
-// Takes an unfinished run over with a higher epoch. conflict while its controller lives. What the run has pinned is not
-// read again if it is, letter by letter, what `known` was made of; then `lab_root` is not used.
+// Takes an unfinished run over with a higher epoch. conflict while its controller lives. `known` as for load_run.
 Result<ControlledRun> resume_run(Journal& journal, const RunId& id, const std::string& controller,
                                  const std::string& lab_root, Moment now, const Pinned* known = nullptr);
 

@@ -1,5 +1,6 @@
 #include "sim/controller.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "sim/world/ground.h"
@@ -121,8 +122,8 @@ void Controller::start_another() {
     StartOptions options = assignment_.options;
     options.id = "r-second";
     // The first may have ended without the controller's having heard of it.
-    const Result<LoadedRun> first = load_run(journal, assignment_.options.id, assignment_.lab_root);
-    const bool over = first && first->state.phase() == RunPhase::ended;
+    const Result<std::vector<RunRecord>> before = journal.runs();
+    const bool over = before && std::ranges::all_of(*before, &RunRecord::ended);
     const Result<ControlledRun> second =
         start_run(journal, *assignment_.pinned, options, "another controller", world_.ground.now());
     if (second && !second->state.plan().targets.empty() && !over) ++second_starts_;
@@ -154,10 +155,11 @@ void Controller::resume_or_give_up() {
     // A crash at the last append may have ended the run: then there is nothing to take up.
     trouble_ = again.error().message;
     ended_ = again.error().fault == Fault::refused;
-    if (Result<LoadedRun> run = load_run(*inbox_, assignment_.options.id, assignment_.lab_root); ended_ && run) {
-        dead_.reset();
-        last_state_ = std::make_unique<RunState>(std::move(run->state));
-    }
+    if (!ended_) return;
+    Result<LoadedRun> run = load_run(*inbox_, assignment_.options.id, assignment_.lab_root, assignment_.pinned.get());
+    if (!run) return;
+    dead_.reset();
+    last_state_ = std::make_unique<RunState>(std::move(run->state));
 }
 
 }  // namespace kedge::sim
