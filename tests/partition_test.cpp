@@ -62,6 +62,32 @@ void expect_no_unannounced_loss(const Json& report) {
     }
 }
 
+// What only the old primary held was kept before it was rewound, and can be had beside production.
+void expect_stranded_rows_come_back(const LabWorld& world) {
+    const RunOutput erased =
+        world.kedge({"erasure", "add", "somebody", "--reason", "asked for it", "--source", "a letter"});
+    ASSERT_TRUE(erased.exit.ok()) << erased.err;
+    const RunOutput listed = world.kedge({"recover", "stranded", "--json"});
+    const Result<Json> document = parse_json(listed.out);
+    ASSERT_TRUE(document) << listed.err;
+    ASSERT_EQ(get(*document, "items").size(), 1u) << listed.out;
+    const Json& tail = get(*document, "items").front();
+    EXPECT_GT(get_integer(tail, "transactions").value_or(0), 0);
+    const RunOutput made =
+        world.kedge({"recover", "stranded", get_string(tail, "run").value_or("?"), "--name", "left", "--json"}, 200s);
+    const Result<Json> recovery = parse_json(made.out);
+    ASSERT_TRUE(recovery) << made.err;
+    EXPECT_EQ(get_string(get(get(*recovery, "item"), "proof"), "proved"), "yes") << made.out;
+    const RunOutput compared = world.kedge({"recover", "compare", "left", "--json"}, 100s);
+    const Result<Json> differences = parse_json(compared.out);
+    ASSERT_TRUE(differences) << compared.err;
+    std::int64_t only_there = 0;
+    for (const Json& table : get(get(*differences, "item"), "tables"))
+        only_there += get_integer(get(table, "only_recovered"), "rows").value_or(0);
+    EXPECT_GT(only_there, 0) << compared.out;
+    EXPECT_TRUE(world.kedge({"recover", "discard", "left", "--confirm", "left"}).exit.ok());
+}
+
 void expect_recovered(const Drilled& drilled) {
     EXPECT_TRUE(drilled.output.exit.code == 0 || drilled.output.exit.code == 16)
         << drilled.output.exit.code << "\n"
@@ -77,9 +103,9 @@ TEST(Drill, OfAPartitionLeavesOneWriterAndLosesOnlyWhatWasAnnounced) {
     expect_one_writer(drilled);
     expect_no_unannounced_loss(drilled.report);
     EXPECT_THAT(dump(get(drilled.report, "timeline")), HasSubstr("stands still")) << "users do not notice it";
-    // What only the old primary held was kept before it was rewound.
     EXPECT_EQ(world.role("postgres-us-east-1"), "primary");
     EXPECT_EQ(world.role("postgres-us-west-2"), "standby");
+    expect_stranded_rows_come_back(world);
 }
 
 TEST(Drill, OfASilentRegionLeavesOneWriterAndLosesOnlyWhatWasAnnounced) {

@@ -12,16 +12,20 @@
 namespace kedge::backup {
 namespace {
 
+// What is there already stands.
+void add_log(Material& material, std::vector<verify::Member> members) {
+    std::set<std::string> known;
+    for (const verify::Member& member : material.wal) known.insert(verify::parse_wal_file_name(member.path).stem);
+    for (verify::Member& member : members)
+        if (!known.contains(verify::parse_wal_file_name(member.path).stem)) material.wal.push_back(std::move(member));
+}
+
 void take_backup(Material& material, const std::string& name, std::vector<verify::Member> members) {
     auto& kept = *material.backups.emplace_back(std::make_unique<std::vector<verify::Member>>(std::move(members)));
     verify::SketchedBackup sketch = verify::sketch_base_backup(name, kept, material.limits);
     material.bases.push_back(std::move(sketch.base));
     // The archive's files come first: a server asks the archive before it looks at what the backup brought.
-    std::set<std::string> known;
-    for (const verify::Member& member : material.wal) known.insert(verify::parse_wal_file_name(member.path).stem);
-    for (verify::Member& member : sketch.wal)
-        if (known.insert(verify::parse_wal_file_name(member.path).stem).second)
-            material.wal.push_back(std::move(member));
+    add_log(material, std::move(sketch.wal));
 }
 
 // `path` is a base backup, or a directory of them.
@@ -47,9 +51,17 @@ Result<void> take_backups(Material& material, const std::string& path) {
 
 }  // namespace
 
-Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal) {
+Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal,
+                    const std::string& tail) {
     if (material.effort.threads <= 1) material.effort.threads = std::max(1u, std::thread::hardware_concurrency());
-    if (!wal.empty()) material.wal = TRY(verify::members_below(wal, material.limits.objects_max, material.effort));
+    const std::size_t most = material.limits.objects_max;
+    if (!tail.empty()) {
+        material.wal = TRY(verify::members_below(tail, most, material.effort));
+        std::erase_if(material.wal, [](const verify::Member& member) {
+            return verify::parse_wal_file_name(member.path).kind == verify::WalFileKind::foreign;
+        });
+    }
+    if (!wal.empty()) add_log(material, TRY(verify::members_below(wal, most, material.effort)));
     for (const std::string& path : bases) TRY(take_backups(material, path));
     material.archive = verify::examine_wal(material.wal, material.limits, material.effort, {.may_end_open = true});
     return {};

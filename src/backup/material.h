@@ -28,8 +28,11 @@ struct Material {
 };
 
 // Reads all of the log in `wal` (empty: only what the backups bring), and of the base backups what says where they
-// begin and end. Each of `bases` is a base backup or a directory of them; not_found if there is none in it.
-Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal);
+// begin and end. Each of `bases` is a base backup or a directory of them; not_found if there is none in it. `tail` is a
+// directory with log that an old primary alone held (targets/postgres/stranded.h): its files stand before the
+// archive's, which may have the same segment as far as the new primary got it.
+Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal,
+                    const std::string& tail = {});
 
 // Of the log on the way to `stop`, and no more of it than recovery asks for; history files beside it.
 std::vector<verify::Member> log_on(const Material& material, const verify::Reach& reach, Lsn stop);

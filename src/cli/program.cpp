@@ -55,19 +55,34 @@ ExitCode run_line(const std::vector<Command>& commands, CommandLine& line, Conte
 
 std::vector<Command> all_commands() {
     std::vector<Command> all;
-    for (auto* group : {status_commands,        check_commands,
-                        run_start_commands,     run_list_commands,
-                        run_decide_commands,    run_report_commands,
-                        plan_commands,          plan_test_commands,
-                        estate_commands,        drill_commands,
-                        watch_commands,         schedule_commands,
-                        schedule_run_commands,  lab_commands,
-                        journal_commands,       verify_commands,
-                        backup_commands,        policy_commands,
-                        recover_commands,       recover_restore_commands,
-                        recover_data_commands,  recover_promote_commands,
-                        recover_redis_commands, erasure_commands,
-                        doctor_commands,        about_commands}) {
+    for (auto* group : {status_commands,
+                        check_commands,
+                        run_start_commands,
+                        run_list_commands,
+                        run_decide_commands,
+                        run_report_commands,
+                        plan_commands,
+                        plan_test_commands,
+                        estate_commands,
+                        drill_commands,
+                        watch_commands,
+                        schedule_commands,
+                        schedule_run_commands,
+                        lab_commands,
+                        journal_commands,
+                        verify_commands,
+                        backup_commands,
+                        policy_commands,
+                        recover_pitr_commands,
+                        recover_commands,
+                        recover_restore_commands,
+                        recover_data_commands,
+                        recover_promote_commands,
+                        recover_redis_commands,
+                        recover_stranded_commands,
+                        erasure_commands,
+                        doctor_commands,
+                        about_commands}) {
         std::vector<Command> commands = group();
         all.insert(all.end(), std::make_move_iterator(commands.begin()), std::make_move_iterator(commands.end()));
     }

@@ -7,6 +7,7 @@
 
 #include "backup/shelf.h"
 #include "verify/files/examine.h"
+#include "verify/wal/wal_file_name.h"
 
 namespace kedge::recover {
 namespace {
@@ -98,6 +99,19 @@ Result<const BackupPolicy*> only_policy(const Estate& estate, BackupKind kind, c
                                                name ? " called " + *name : "")};
 }
 
+Result<std::uint32_t> timeline_of_tail(const std::string& directory) {
+    std::uint32_t timeline = 0;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator file(directory, failed);
+         !failed && file != std::filesystem::directory_iterator(); file.increment(failed)) {
+        const verify::WalFileName name = verify::parse_wal_file_name(file->path().string());
+        if (name.kind == verify::WalFileKind::segment) timeline = std::max(timeline, name.timeline);
+    }
+    if (failed) return Error{Fault::not_found, fmt::format("{}: {}", directory, failed.message())};
+    if (timeline == 0) return Error{Fault::not_found, directory + ": there is no log in it"};
+    return timeline;
+}
+
 Result<Choice> choose(const Estate& estate, const BackupPolicy& policy, const verify::RecoveryTarget& target,
                       backup::Material& material, const ChooseOptions& options) {
     const auto step = [&](const std::string& says) {
@@ -107,7 +121,7 @@ Result<Choice> choose(const Estate& estate, const BackupPolicy& policy, const ve
     const std::stop_callback on_stop(options.stop, [&] { material.effort.stop = true; });
     step("reading the log");
     TRY(backup::gather(material, {TRY(backup::directory_of(estate, policy))},
-                       TRY(backup::directory_of(estate, *estate.backup(policy.log)))));
+                       TRY(backup::directory_of(estate, *estate.backup(policy.log))), options.tail));
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const verify::Window window = TRY(verify::recovery_window(material.archive, material.bases, transactions));
     Choice choice{.target = target,

@@ -43,6 +43,7 @@ struct ChooseOptions {
     std::size_t threads = 1;
     std::stop_token stop{};
     std::function<void(const std::string& step)> on_step{};
+    std::string tail{};  // a directory with log that an old primary alone held (backup/material.h)
 };
 
 // The policy of base backups by which `target` is recovered: `name`, or the only one that names a log. not_found.
@@ -52,6 +53,9 @@ Result<const BackupPolicy*> recovery_policy(const Estate& estate, const std::str
 // The policy of `kind` about `target`: `name`, or the only one. not_found; invalid_input if there are several.
 Result<const BackupPolicy*> only_policy(const Estate& estate, BackupKind kind, const std::string& target,
                                         const std::optional<std::string>& name);
+
+// Of the newest log file in a directory with log that an old primary alone held. not_found if none is there.
+Result<std::uint32_t> timeline_of_tail(const std::string& directory);
 
 // Reads all of the log and all of the base backup that is chosen: the newest that leads to the target and is sound. A
 // damaged one is passed over and said. Fills `material`, which the choice refers to. Errors are those of this machine,

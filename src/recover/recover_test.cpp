@@ -39,7 +39,7 @@ protected:
                                               "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"))
             .value();
     }
-    ChooseOptions looking() const { return {.now = SystemClock{}.now(), .threads = 2}; }
+    ChooseOptions looking() const { return {.now = SystemClock{}.now(), .threads = 2, .tail = tail}; }
     Choice chosen(const RecoveryTarget& target) {
         material = std::make_unique<backup::Material>();
         auto choice = choose(world.estate, world.policy("images"), target, *material, looking());
@@ -77,6 +77,7 @@ protected:
     Moment before;
     Lsn position;
     std::string accident;  // its transaction
+    std::string tail;      // where log lies that an old primary alone held
 };
 
 TEST_F(Recovering, ToAMomentBeforeTheAccident) {
@@ -170,6 +171,36 @@ TEST_F(Recovering, AGapInTheLogIsNotTakenForItsEnd) {
     EXPECT_FALSE(latest.recovery.possible) << "what is behind the gap was there, and is lost: a person has to know";
     EXPECT_THAT(latest.recovery.says, HasSubstr("broken"));
     EXPECT_TRUE(chosen(RecoveryTarget::at(before)).recovery.possible);
+}
+
+// A standby that lacked the last rows took over and archives; what the old primary alone held was kept.
+TEST_F(Recovering, AlongAnOldPrimarysTailWithWhatItAloneHeld) {
+    ScratchServer& old = *world.server;
+    const auto heir = ScratchServer::standby_of(old, "heir");
+    heir->start();
+    old.sql("INSERT INTO notes VALUES (3)");
+    ASSERT_TRUE(heir->await("SELECT count(*) FROM notes WHERE id = 3", "1"));
+    heir->sql("ALTER SYSTEM SET primary_conninfo = ''");
+    heir->sql("SELECT pg_reload_conf()");
+    ASSERT_TRUE(heir->await("SELECT count(*) FROM pg_stat_wal_receiver", "0"));
+    old.sql("INSERT INTO notes VALUES (4)");
+    const std::string last = old.sql("SELECT pg_walfile_name(pg_current_wal_lsn())");
+    old.kill();
+    heir->sql("SELECT pg_promote()");
+    heir->sql("INSERT INTO notes VALUES (5)");
+    const std::string first = heir->sql("SELECT pg_walfile_name(pg_switch_wal())");
+    ASSERT_TRUE(heir->await(fmt::format("SELECT last_archived_wal >= '{}' FROM pg_stat_archiver", first), "t"));
+    const std::string kept = world.directory.path() + "/kept";
+    fs::create_directories(kept);
+    fs::copy(fmt::format("{}/pg_wal/{}", old.data_directory(), last), kept + "/" + last);
+    ASSERT_TRUE(write_file_atomically(kept + "/records.txt", "what else lies there is no log"));
+
+    ASSERT_TRUE(fs::exists(world.store + "/wal/" + last + ".partial")) << "as far as the heir got it";
+    const RecoveryTarget end_of_the_old{.timeline = 1};
+    EXPECT_EQ(held(recovered("without-tail", end_of_the_old)), "10\t{1,2}") << "a server asks for no .partial";
+    tail = kept;
+    EXPECT_EQ(held(recovered("with-tail", end_of_the_old)), "10\t{1,2,3,4}");
+    EXPECT_EQ(held(recovered("newest", {})), "10\t{1,2,3,5}") << "the new timeline is as it was";
 }
 
 TEST_F(Recovering, WhatAKilledOneLeftIsMadeAnewOrDiscarded) {
