@@ -64,7 +64,7 @@ const std::vector<Use> uses{
     {"daily-verification", {}, {"backups"}},
     {"weekly-verification", {}, {"backups"}},
     {"point-in-time-recovery", {{"to", "latest"}, {"name", "copy"}}, {"aragora-postgres"}},
-    {"full-restore", {{"name", "copy"}}, {"aragora-postgres"}},
+    {"full-restore", {{"to", "latest"}, {"name", "copy"}}, {"aragora-postgres"}},
     {"promote-recovery",
      {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}},
      {"aragora-api", "aragora-postgres", "backups"}},

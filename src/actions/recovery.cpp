@@ -94,6 +94,7 @@ Result<Look> look_restored(const Call& call) {
 Result<Json> apply_restore(const Call& call) {
     const RestoreOrder order{.name = name_of(call),
                              .database = call.target,
+                             .to = call.has("to") ? call.text("to") : "",
                              .dump = call.has("dump") ? call.text("dump") : "",
                              .policy = call.has("policy") ? call.text("policy") : ""};
     TRY(TRY(call.recoveries())->restore(order, call.key, call.deadline));
@@ -303,9 +304,11 @@ std::vector<Action> recovery_actions() {
         {{.name = "recovery.restore",
           .on = TargetKind::database,
           .needs_region = false,
-          .says = "restores a dump beside production, and takes erased people out of it",
+          .says = "restores a dump beside production, or what serves better, and takes erased people out of it",
           .effect = Effect::idempotent,
-          .parameters = {{"dump", ParameterType::text, false, "", "its name; absent = the newest that is sound"},
+          .parameters = {{"to", ParameterType::text, false, "",
+                          "a moment with its zone, or latest: takes whichever of dump and base backup loses less"},
+                         {"dump", ParameterType::text, false, "", "its name; absent = the newest that is sound"},
                          {"policy", ParameterType::text, false, "", "the policy of dumps; absent = the only one"},
                          name_parameter},
           .owes = {{"recovered copy", false, "a recovered copy of {target} stands beside production"}},

@@ -28,6 +28,7 @@ std::vector<Command> policy_commands();            // backup list, create, verif
 std::vector<Command> recover_restore_commands();   // recover restore
 std::vector<Command> recover_redis_commands();     // recover redis, keep
 std::vector<Command> recover_pitr_commands();      // recover pitr
+std::vector<Command> recover_best_commands();      // recover best
 std::vector<Command> recover_stranded_commands();  // recover stranded
 std::vector<Command> recover_commands();           // recover list, show, erase, discard
 std::vector<Command> recover_data_commands();      // recover compare, extract

@@ -79,6 +79,7 @@ std::vector<Command> all_commands() {
                         recover_data_commands,
                         recover_promote_commands,
                         recover_redis_commands,
+                        recover_best_commands,
                         recover_stranded_commands,
                         erasure_commands,
                         doctor_commands,

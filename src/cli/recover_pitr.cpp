@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "backup/verdicts.h"
 #include "cli/commands.h"
@@ -110,19 +111,7 @@ Result<Choice> choose_and_make(Context& context, Wanted& wanted, backup::Materia
         if (!wanted.recovery.key.empty()) TRY(recover::write_recovery(wanted.state, wanted.recovery));
         return choice;
     }
-    bool replays = false;
-    TRY(recover::recover_beside(wanted.state, wanted.recovery, choice, wanted.estate,
-                                {.threads = threads,
-                                 .stop = progress.stop_token(),
-                                 .on_step = on_step,
-                                 .on_replay = [&](std::uint64_t done, std::uint64_t all) {
-                                     if (!replays) {
-                                         effort.bytes_read = 0;
-                                         progress.begin("replaying the log", all);
-                                         replays = true;
-                                     }
-                                     effort.bytes_read = done;
-                                 }}));
+    TRY(recover::recover_beside(wanted.state, wanted.recovery, choice, wanted.estate, making(progress, effort)));
     return choice;
 }
 
@@ -145,6 +134,17 @@ ExitCode tell_pitr(Console& console, const Recovery& recovery, const Choice& cho
 }
 
 }  // namespace
+
+recover::MakeOptions making(Progress& progress, verify::Effort& effort) {
+    return {.threads = std::max(1u, std::thread::hardware_concurrency()),
+            .stop = progress.stop_token(),
+            .on_step = [&](const std::string& step) { progress.begin(step, 0); },
+            .on_replay =
+                [&, replays = false](std::uint64_t done, std::uint64_t all) mutable {
+                    if (!std::exchange(replays, true)) progress.begin("replaying the log", all);
+                    effort.bytes_read = done;
+                }};
+}
 
 ExitCode pitr(Context& context, const Pitr& options) {
     Console& console = context.console();

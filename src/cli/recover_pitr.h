@@ -6,6 +6,8 @@
 #include <string>
 
 #include "cli/context.h"
+#include "cli/progress.h"
+#include "recover/beside.h"
 
 namespace kedge {
 
@@ -18,5 +20,9 @@ struct Pitr {
     std::string asked;  // how the recovery says where it should end; empty: by `to`
 };
 ExitCode pitr(Context& context, const Pitr& options);
+
+// On all cores, stopped when somebody interrupts, with what is done and replayed shown by `progress`, whose effort
+// `effort` is. Both outlive it.
+recover::MakeOptions making(Progress& progress, verify::Effort& effort);
 
 }  // namespace kedge

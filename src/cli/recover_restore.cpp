@@ -54,7 +54,7 @@ Result<DumpChoice> choose_and_restore(Context& context, WantedRestore& wanted, c
     const auto on_step = [&](const std::string& step) { progress.begin(step, 0); };
     const backup::BackupHold held = TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
     DumpChoice choice = TRY(recover::choose_dump(
-        wanted.estate, *wanted.policy, options.dump,
+        wanted.estate, *wanted.policy, {.name = options.dump},
         {.now = context.now(), .threads = threads, .stop = progress.stop_token(), .on_step = on_step}));
     wanted.recovery.choice = recover::as_json(choice);
     if (options.dry_run || choice.path.empty()) {

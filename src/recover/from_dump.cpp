@@ -216,12 +216,13 @@ Result<const BackupPolicy*> dump_policy(const Estate& estate, const std::string&
     return only_policy(estate, BackupKind::dump, target, name);
 }
 
-Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy, const std::optional<std::string>& name,
+Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy, const DumpWanted& wanted,
                                const ChooseOptions& options) {
     const backup::Shelf shelf = TRY(backup::look_at_shelf(estate, policy, options.now));
     DumpChoice choice;
     for (const backup::StoredBackup& stored : shelf.backups) {
-        if (name && stored.name != *name) continue;
+        if (wanted.name && stored.name != *wanted.name) continue;
+        if (wanted.before && (!stored.taken || *stored.taken > *wanted.before)) continue;
         if (options.on_step) options.on_step("reading " + stored.name);
         const auto why_not = TRY(examine(stored.path, choice, options));
         if (!why_not) {
@@ -230,9 +231,10 @@ Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy,
         }
         choice.passed_over.push_back({stored.path, *why_not});
     }
-    if (name && choice.passed_over.empty())
-        return Error{Fault::not_found, fmt::format("{} has no dump called `{}`", policy.name, *name)};
-    choice.says = choice.passed_over.empty() ? "there is no dump in " + shelf.directory
+    if (wanted.name && choice.passed_over.empty())
+        return Error{Fault::not_found, fmt::format("{} has no dump called `{}`", policy.name, *wanted.name)};
+    const std::string when = wanted.before ? " of no later than " + kedge::to_string(*wanted.before) : "";
+    choice.says = choice.passed_over.empty() ? fmt::format("there is no dump{} in {}", when, shelf.directory)
                                              : "no dump is sound; the newest: " + choice.passed_over.front().why;
     return choice;
 }

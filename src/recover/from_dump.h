@@ -34,9 +34,14 @@ Json as_json(const DumpChoice& choice);
 Result<const BackupPolicy*> dump_policy(const Estate& estate, const std::string& target,
                                         const std::optional<std::string>& name);
 
-// Reads the newest dump of the policy, or the one called `name`, whole. A damaged one is passed over for the next, but
-// for one that was asked for by name.
-Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy, const std::optional<std::string>& name,
+struct DumpWanted {
+    std::optional<std::string> name{};  // nothing: the newest
+    std::optional<Moment> before{};     // taken no later than that; nothing: whenever
+};
+
+// Reads the newest dump of the policy that is wanted whole. A damaged one is passed over for the next, but for one that
+// was asked for by name.
+Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy, const DumpWanted& wanted,
                                const ChooseOptions& options);
 
 struct RestoreBesideOptions {

@@ -31,8 +31,8 @@ protected:
         fs::remove_all(place);
     }
     DumpChoice chosen(const std::optional<std::string>& name = std::nullopt) const {
-        auto choice =
-            choose_dump(world.estate, world.policy("nightly"), name, {.now = SystemClock{}.now(), .threads = 2});
+        auto choice = choose_dump(world.estate, world.policy("nightly"), {.name = name},
+                                  {.now = SystemClock{}.now(), .threads = 2});
         EXPECT_TRUE(choice) << choice.error().message;
         return choice ? *choice : DumpChoice{};
     }
@@ -88,7 +88,7 @@ TEST_F(RestoringADump, ADamagedOneIsPassedOverUnlessItWasAskedForByName) {
     ASSERT_EQ(choice.passed_over.size(), 1U);
     EXPECT_EQ(choice.passed_over[0].base, newest.path);
     EXPECT_TRUE(chosen(newest.name).path.empty());
-    EXPECT_FALSE(choose_dump(world.estate, world.policy("nightly"), "nobody", {.now = SystemClock{}.now()}));
+    EXPECT_FALSE(choose_dump(world.estate, world.policy("nightly"), {.name = "nobody"}, {.now = SystemClock{}.now()}));
 }
 
 TEST_F(RestoringADump, ErasedPeopleAreNotInWhatMayBeUsed) {

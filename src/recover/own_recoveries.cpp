@@ -96,7 +96,10 @@ Result<void> OwnRecoveries::make(const RecoveryOrder& order, const std::string& 
 }
 
 Result<void> OwnRecoveries::restore(const RestoreOrder& order, const std::string& key, Moment) {
-    Arguments words = {"recover", "restore", "--target", order.database, "--name", order.name, "--key", key};
+    const bool best = !order.to.empty();
+    Arguments words = {"recover", best ? "best" : "restore", "--target", order.database, "--name", order.name, "--key",
+                       key};
+    if (best) words.insert(words.end(), {"--to", order.to});
     if (!order.dump.empty()) words.insert(words.end(), {"--dump", order.dump});
     if (!order.policy.empty()) words.insert(words.end(), {"--policy", order.policy});
     if (!settings_.place.empty()) words.insert(words.end(), {"--place", settings_.place});

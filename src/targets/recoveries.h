@@ -43,10 +43,11 @@ struct SnapshotOrder {
     std::string drop;      // a pattern of keys that must not come back, beside those of the estate; empty: none
 };
 
-// A restore of a dump.
+// A restore of a dump, or of what serves better.
 struct RestoreOrder {
     std::string name;      // of the recovery
     std::string database;  // the target
+    std::string to;        // a moment, or `latest`: whichever of a dump and a base backup loses less; empty: a dump
     std::string dump;      // its name; empty: the newest that is sound
     std::string policy;    // of the dumps; empty: the only one
 };

@@ -66,6 +66,8 @@ ScratchDirectory::ScratchDirectory() {
     path_ = fmt::format("/tmp/kedge-scratch-{}-{}", getpid(), ++count);
     Arguments make{"install", "-d", "-m", "700", path_};
     if (login_) make = {"install", "-d", "-m", "700", "-o", login_->name, path_};
+    // One that was killed may have had the same process id and left its own.
+    check(remove_tree(path_).has_value(), "what a dead test left can be removed");
     check(run_or_fail(make, soon()).has_value(), "a scratch directory can be made under /tmp");
 }
 

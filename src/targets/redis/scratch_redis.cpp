@@ -59,6 +59,7 @@ std::string written(const Reply& reply) {
 ScratchRedis::ScratchRedis(ScratchRedisOptions options) {
     static int count = 0;
     directory_ = fmt::format("/tmp/kedge-redis-{}-{}", getpid(), ++count);
+    must(remove_tree(directory_));  // one that was killed may have had the same process id
     must(make_directories(directory_));
     settings_.master_name = master_name;
     settings_.quorum = static_cast<int>(options.regions.size() + 1) / 2 + 1;
