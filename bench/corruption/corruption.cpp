@@ -150,22 +150,30 @@ private:
 struct Row {
     Row(std::string says, std::size_t checkers) : name(std::move(says)), found(checkers), hung(checkers) {}
 
-    void take(const std::string& what, const std::vector<Answer>& answers) {
+    void take(const std::string& what, const std::vector<Answer>& answers, const std::vector<Checker>& checkers) {
+        tally(answers);
+        bool any_peer = false;
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+            any_peer = any_peer || (checkers[i].is_peer && answers[i] != Answer::sound);
+            if (checkers[i].learn && answers[i] == Answer::sound) unlearned.push_back(what);
+        }
+        if (answers[0] == Answer::sound) (any_peer ? missed : unseen).push_back(what);
+    }
+
+    void tally(const std::vector<Answer>& answers) {
         ++count;
         for (std::size_t i = 0; i < answers.size(); ++i) {
             found[i] += answers[i] == Answer::damaged ? 1 : 0;
             hung[i] += answers[i] == Answer::hung ? 1 : 0;
         }
-        const bool any = std::ranges::any_of(answers, [](Answer answer) { return answer != Answer::sound; });
-        if (answers[0] == Answer::sound && any) missed.push_back(what);
-        if (answers[0] == Answer::sound && !any) unseen.push_back(what);
     }
 
     std::string name;
     int count = 0;
     std::vector<int> found, hung;
-    std::vector<std::string> missed;  // by the first, found by another
-    std::vector<std::string> unseen;  // by all
+    std::vector<std::string> missed;     // by the first, found by a peer
+    std::vector<std::string> unseen;     // by the first and all peers
+    std::vector<std::string> unlearned;  // by one that had learned the backup as it was
 };
 
 void print_row(const Row& row) {
@@ -188,9 +196,11 @@ void print_head(const Subject& subject, std::size_t bytes, std::uint64_t seed) {
 void print_missed(const Row& row, const std::string& first) {
     constexpr std::size_t few = 10;
     for (const std::string& missed : row.missed)
-        fmt::print("{}: not found by {}, but by another: {}\n", row.name, first, missed);
+        fmt::print("{}: not found by {}, but by a peer: {}\n", row.name, first, missed);
+    for (const std::string& unlearned : row.unlearned)
+        fmt::print("{}: not found though it had been learned: {}\n", row.name, unlearned);
     for (std::size_t i = 0; i < std::min(few, row.unseen.size()); ++i)
-        fmt::print("{}: found by none: {}\n", row.name, row.unseen[i]);
+        fmt::print("{}: found by neither {} nor a peer: {}\n", row.name, first, row.unseen[i]);
 }
 
 }  // namespace
@@ -235,7 +245,7 @@ std::uint64_t corrupt(const Subject& subject, const Amounts& amounts, std::uint6
         Row& row = rows.emplace_back(std::move(name), subject.checkers.size());
         for (int i = 0; i < count; ++i) {
             const Damage damage = make(places, random);
-            row.take(damage.says, bench.ask(damage));
+            row.take(damage.says, bench.ask(damage), subject.checkers);
         }
         print_row(row);
     };
@@ -244,12 +254,12 @@ std::uint64_t corrupt(const Subject& subject, const Amounts& amounts, std::uint6
     many("512 bytes zeroed", amounts.zeroed, zero);
     many("two blocks of 512 swapped", amounts.swapped, swap);
     std::uint64_t behind = 0;
-    for (const Row& row : rows) behind += row.missed.size();
+    for (const Row& row : rows) behind += row.missed.size() + row.unlearned.size();
     Row& sound = rows.emplace_back("none (false alarms)", subject.checkers.size());
     for (int i = 0; i < amounts.sound; ++i) {
         bench.place(subject.another());
         const std::vector<Answer> answers = bench.ask();
-        sound.take("sound", answers);
+        sound.tally(answers);
         if (answers[0] != Answer::sound) ++behind;
     }
     print_row(sound);

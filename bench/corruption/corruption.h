@@ -20,6 +20,7 @@ struct Checker {
     std::function<Answer(const std::string& path)> check;
     // Of one that needs to know the backup as it was: shown what is sound, before it is damaged. May be empty.
     std::function<void(const std::string& path)> learn{};
+    bool is_peer = true;  // of another project
 };
 
 // A program that exits with 0 for what it takes to be sound; the path is put behind its arguments. One that does not
@@ -55,9 +56,10 @@ struct Amounts {
 // A part of the amounts that the bench is defined by: 0.1 for a tenth.
 Amounts part_of(double scale);
 
-// Prints a table of what each checker found, and for the first one where the damages lie that it did not find but
-// others did. The seed is printed and replays the run. `directory` holds the damaged backup while it is checked. How
-// many damages another found and the first did not, and false alarms of the first.
+// Prints a table of what each checker found, and for the first one where the damages lie that it did not find but a
+// peer did. The seed is printed and replays the run. `directory` holds the damaged backup while it is checked. How many
+// damages a peer found and the first did not, how many a checker that had learned did not, and false alarms of the
+// first.
 std::uint64_t corrupt(const Subject& subject, const Amounts& amounts, std::uint64_t seed, const std::string& directory);
 
 }  // namespace kedge::verify

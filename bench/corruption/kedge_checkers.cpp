@@ -42,7 +42,7 @@ Manifest manifest_of(const std::string& path) {
 }  // namespace
 
 Checker kedge_checker() {
-    return {"kedge", examined};
+    return {.name = "kedge", .check = examined, .is_peer = false};
 }
 
 Checker kedge_checker_with_manifest() {
@@ -62,7 +62,7 @@ Checker kedge_checker_with_manifest() {
                 std::filesystem::remove(digest);
                 return answer;
             },
-            [learnt](const std::string& path) { *learnt = manifest_of(path); }};
+            [learnt](const std::string& path) { *learnt = manifest_of(path); }, false};
 }
 
 }  // namespace kedge::verify

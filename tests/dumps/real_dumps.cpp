@@ -105,6 +105,13 @@ std::map<std::string, std::string> RealDatabase::dump_directory(const Arguments&
     return files;
 }
 
+void RealDatabase::grow(int rows) const {
+    server_->sql(
+        fmt::format("CREATE TABLE filling AS SELECT i, md5(i::text) || md5((i + 1)::text) || md5((-i)::text) AS t "
+                    "FROM generate_series(1, {}) i",
+                    rows));
+}
+
 void RealDatabase::change() const {
     server_->sql("INSERT INTO plain SELECT max(id) + 1, md5(random()::text), random(), null FROM plain");
 }

@@ -22,6 +22,8 @@ public:
     std::string dump_through_pipe(const Arguments& arguments) const;
     // The files of a dump in directory format.
     std::map<std::string, std::string> dump_directory(const Arguments& arguments) const;
+    // A table more, of text that compresses to about half: some 100 bytes a row.
+    void grow(int rows) const;
     // Rows to tell one sound dump from another.
     void change() const;
 
