@@ -83,8 +83,11 @@ private:
     struct Health {
         bool database_writes = false, database_reads = false, redis = false;
         std::string database_says, redis_says;
+        std::string release_says;  // why this release cannot serve; empty: it can
         Span database_took{}, redis_took{};
         Moment at{};
+
+        bool serves() const { return database_writes && redis && release_says.empty(); }
     };
     using Answer = Result<ApiResponse>;
 
@@ -114,6 +117,7 @@ private:
     // Waits while writes are held, then writes. Everything that changes the database goes through here.
     Result<Rows> write(const Transaction& transaction);
     Health look();
+    void look_at_release(Health& health);
 
     const Config config_;
     RequestLog& log_;

@@ -8,8 +8,10 @@
 #include <fstream>
 #include <thread>
 
+#include "migrations.h"
 #include "os/clock.h"
 #include "os/websocket.h"
+#include "releases.h"
 #include "server.h"
 #include "test_stores.h"
 
@@ -323,6 +325,24 @@ TEST_F(ApiTest, FollowsTheSentinelToTheNewMaster) {
     const std::string token = log_in();
     master->kill();
     EXPECT_TRUE(await([&] { return ask("POST", "/api/debates", R"({"question":"?"})", token).status == 200; }, 60s));
+}
+
+TEST_F(ApiTest, EachReleaseIsHealthyAndWritesOnTheVersionsThatItLivesWithAndOnNoOther) {
+    const Moment limit = SystemClock{}.now() + 60s;
+    for (const int version : {1, 2, 3}) {
+        ASSERT_TRUE(move_schema(stores->primary->conninfo(), version, limit));
+        for (const Release& release : releases) {
+            config.release = release.name;
+            start();
+            const bool lives = release.least <= version && version <= release.most;
+            EXPECT_EQ(ask("GET", "/api/health").status, lives && release.serves ? 200 : 503)
+                << release.name << " on version " << version << ": " << ask("GET", "/api/health").body;
+            const std::string token = log_in();
+            if (!lives) continue;
+            EXPECT_EQ(ask("POST", "/api/debates", R"({"question":"?"})", token).status, 200) << release.name;
+        }
+    }
+    ASSERT_TRUE(move_schema(stores->primary->conninfo(), 1, limit));
 }
 
 TEST_F(ApiTest, LogsAndCountsEachRequest) {

@@ -11,7 +11,9 @@
 #include <algorithm>
 
 #include "api.h"
+#include "migrations.h"
 #include "os/clock.h"
+#include "releases.h"
 
 namespace kedge::lab {
 namespace {
@@ -64,9 +66,25 @@ Api::Health Api::look() {
     health.redis = replies.has_value();
     if (!replies) health.redis_says = replies.error().message;
     health.redis_took = SystemClock{}.now() - start;
+    if (health.database_reads) look_at_release(health);
     health.at = SystemClock{}.now();
     health_ = health;
     return health;
+}
+
+// Whether this release serves, on the schema that is there.
+void Api::look_at_release(Health& health) {
+    const Release* const release = find_release(config_.release);
+    if (release == nullptr) return;
+    const auto rows = database_.read({select_version, {}}, SystemClock{}.now() + look_limit);
+    const Result<int> version = rows ? version_of(*rows) : rows.error();
+    if (!version)
+        health.release_says = "the version of the schema: " + version.error().message;
+    else if (*version < release->least || *version > release->most)
+        health.release_says = fmt::format("release {} lives with versions {} to {} of the schema, and it is {}",
+                                          release->name, release->least, release->most, *version);
+    else if (!release->serves)
+        health.release_says = fmt::format("release {} has a fault", release->name);
 }
 
 ApiResponse Api::live() const {
@@ -94,14 +112,17 @@ ApiResponse Api::ready() const {
 
 ApiResponse Api::health() {
     const Health health = look();
-    const bool is_healthy = health.database_writes && health.redis;
+    const bool is_healthy = health.serves();
     Json json{{"status", is_healthy ? "healthy" : "degraded"},
               {"timestamp", kedge::to_string(health.at)},
               {"region", config_.region},
               {"instance", config_.instance},
               {"version", config_.release}};
     json["maintenance"] = to_string(gate_.mode());
-    if (!is_healthy) json["reason"] = health.database_writes ? health.redis_says : "database: " + health.database_says;
+    if (!is_healthy)
+        json["reason"] = !health.database_writes       ? "database: " + health.database_says
+                         : health.release_says.empty() ? health.redis_says
+                                                       : health.release_says;
     return answer_json(is_healthy ? 200 : 503, json);
 }
 
@@ -127,7 +148,7 @@ ApiResponse Api::detailed_health() {
 
     Json components = Json::object();
     for (const auto& [name, check] : checks.items()) components[name] = check["healthy"];
-    const bool is_healthy = health.database_writes && health.redis;
+    const bool is_healthy = health.serves();
     return answer_json(200, {{"status", is_healthy ? "healthy" : "degraded"},
                              {"timestamp", kedge::to_string(health.at)},
                              {"region", config_.region},

@@ -2,8 +2,12 @@
 //
 //   kedge-lab-app CONFIG                                   one instance, until SIGTERM (config.h)
 //   kedge-lab-app --init CONNINFO --password-file FILE     fills an empty database (init.h)
+//   kedge-lab-app --schema CONNINFO version                prints the version of the schema (migrations.h)
+//   kedge-lab-app --schema CONNINFO validate               1 if the schema is not what its version says, 2: nobody
+//   knows kedge-lab-app --schema CONNINFO to N                   moves it up or down
 #include <fmt/format.h>
 
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -12,6 +16,7 @@
 
 #include "api.h"
 #include "init.h"
+#include "migrations.h"
 #include "os/clock.h"
 #include "os/files.h"
 #include "server.h"
@@ -21,12 +26,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Span init_limit = 60s;
+constexpr Span init_limit = 60s, schema_limit = 5min;
 
 int complain(const Error& error) {
     fmt::print(stderr, "kedge-lab-app: {}\n", error.message);
     if (!error.hint.empty()) fmt::print(stderr, "hint: {}\n", error.hint);
-    return error.fault == Fault::invalid_input ? 3 : 1;
+    if (error.fault == Fault::invalid_input) return 3;
+    return error.fault == Fault::unavailable || error.fault == Fault::outcome_unknown ? 2 : 1;
 }
 
 Result<void> initialise(const std::string& conninfo, const std::string& password_file) {
@@ -54,14 +60,34 @@ Result<void> run_instance(const std::string& path) {
     return {};
 }
 
+// "--schema CONNINFO version", "... validate", "... to N"
+Result<void> schema(const std::vector<std::string>& words) {
+    const Moment deadline = SystemClock{}.now() + schema_limit;
+    if (words[2] == "version" && words.size() == 3) {
+        fmt::print("{}\n", TRY(schema_version(words[1], deadline)));
+        return {};
+    }
+    if (words[2] == "validate" && words.size() == 3) return check_schema(words[1], deadline);
+    int version = 0;
+    const char* const end = words.back().data() + words.back().size();
+    const auto read = std::from_chars(words.back().data(), end, version);
+    if (words[2] == "to" && words.size() == 4 && read.ec == std::errc() && read.ptr == end)
+        return move_schema(words[1], version, deadline);
+    return Error{Fault::invalid_input, "usage: kedge-lab-app --schema CONNINFO version | validate | to N"};
+}
+
 int run(const std::vector<std::string>& words) {
     Result<void> done;
     if (words.size() == 1 && !words[0].starts_with("-"))
         done = run_instance(words[0]);
     else if (words.size() == 4 && words[0] == "--init" && words[2] == "--password-file")
         done = initialise(words[1], words[3]);
+    else if (words.size() >= 3 && words[0] == "--schema")
+        done = schema(words);
     else
-        done = Error{Fault::invalid_input, "usage: kedge-lab-app CONFIG | --init CONNINFO --password-file FILE"};
+        done = Error{Fault::invalid_input,
+                     "usage: kedge-lab-app CONFIG | --init CONNINFO --password-file FILE | "
+                     "--schema CONNINFO version|validate|to N"};
     return done ? 0 : complain(done.error());
 }
 

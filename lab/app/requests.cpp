@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "os/clock.h"
 #include "password.h"
+#include "releases.h"
 
 namespace kedge::lab {
 namespace {
@@ -39,6 +40,19 @@ Json parsed(const std::optional<std::string>& text) {
 
 Json text_or_null(const std::optional<std::string>& text) {
     return text ? Json(*text) : Json();
+}
+
+// What the schema has to have for it depends on the release.
+std::string insert_debate(const std::string& name) {
+    const Release* const release = find_release(name);
+    const bool writes = release != nullptr && release->writes_language();
+    const std::string language = !writes                   ? ""
+                                 : release->reads_locale() ? ", (SELECT locale FROM users WHERE id = $3)"
+                                                           : ", 'en'";
+    return fmt::format(
+        "INSERT INTO debates (id, tenant_id, creator_id, task, status, agents, rounds{}) VALUES ($1, $2, "
+        "$3, $4, 'created', $5, $6{}) ON CONFLICT (id) DO NOTHING",
+        writes ? ", language" : "", language);
 }
 
 bool is_stream_name(const std::string& name) {
@@ -105,8 +119,7 @@ Api::Answer Api::create_debate(const ApiRequest& request) {
     const std::optional<std::string> creator =
         caller.user_id.empty() ? std::nullopt : std::optional<std::string>(caller.user_id);
     const Transaction transaction{
-        {"INSERT INTO debates (id, tenant_id, creator_id, task, status, agents, rounds)"
-         " VALUES ($1, $2, $3, $4, 'created', $5, $6) ON CONFLICT (id) DO NOTHING",
+        {insert_debate(config_.release),
          {id, caller.tenant_id, creator, *task, agents.is_array() ? dump(agents) : "[]", std::to_string(*rounds)}},
         {"INSERT INTO audit_logs (id, tenant_id, user_id, action, resource_type, resource_id)"
          " VALUES ($1, $2, $3, 'debate.create', 'debate', $4) ON CONFLICT (id) DO NOTHING",

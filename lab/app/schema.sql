@@ -93,6 +93,10 @@ CREATE TABLE lab_heartbeat (
     PRIMARY KEY (stream, seq)
 );
 
+-- Which of the versions of migrations.cpp this is.
+CREATE TABLE schema_version (version integer PRIMARY KEY);
+INSERT INTO schema_version VALUES (1);
+
 -- Made-up content, the same in every lab: who, when and what follow from the number alone.
 
 INSERT INTO tenants (id, name, slug, tier, created_at)

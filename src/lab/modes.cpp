@@ -12,6 +12,7 @@
 
 #include "lab/archive.h"
 #include "lab/builder.h"
+#include "lab/deployment.h"
 #include "lab/relay.h"
 #include "lab/slow_disk.h"
 #include "os/files.h"
@@ -116,6 +117,13 @@ int control(Words words) {
     return outcome(Error{Fault::invalid_input, fmt::format("no verb '{}'", verb)}, {});
 }
 
+int deploy(Words words) {
+    const std::optional<Site> site = parse_site(words[1]);
+    if (!site) return complain({Fault::invalid_input, "no site " + words[1]});
+    return outcome(deploy_release({words[0]}, *site, words[2], kedge::within(control_deadline)),
+                   fmt::format("release {} runs in {}", words[2], words[1]));
+}
+
 int execute(Words words) {
     return complain(execute_under_watch(std::stoi(words[0]), {words.begin() + 1, words.end()}));
 }
@@ -126,9 +134,10 @@ struct Mode {
     std::size_t words;
     int (*run)(Words);
 };
-constexpr std::array modes = {Mode{"lab-build", 1, build},     Mode{"lab-relay", 1, relay},
-                              Mode{"lab-archive", 4, archive}, Mode{"lab-restore", 4, restore},
-                              Mode{"lab-control", 3, control}, Mode{"lab-exec", any_number, execute}};
+constexpr std::array modes = {Mode{"lab-build", 1, build},          Mode{"lab-relay", 1, relay},
+                              Mode{"lab-archive", 4, archive},      Mode{"lab-restore", 4, restore},
+                              Mode{"lab-control", 3, control},      Mode{"lab-deploy", 3, deploy},
+                              Mode{"lab-exec", any_number, execute}};
 
 }  // namespace
 
