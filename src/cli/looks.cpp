@@ -159,7 +159,8 @@ std::vector<Sight> sights_of(const Target& target, const Targets& targets) {
         case TargetKind::store:
         case TargetKind::channel:
         case TargetKind::metrics:
-        case TargetKind::logs: break;  // they hold or carry; a plan's step looks at what it needs of them
+        case TargetKind::logs:
+        case TargetKind::migration: break;  // they hold or carry; a plan's step looks at what it needs of them
     }
     return sights;
 }

@@ -15,6 +15,7 @@
 #include "targets/files/file_samples.h"
 #include "targets/files/file_store.h"
 #include "targets/haproxy/haproxy_traffic.h"
+#include "targets/migration/command_migration.h"
 #include "targets/notification/pagerduty_channel.h"
 #include "targets/notification/slack_channel.h"
 #include "targets/patroni/patroni_postgres.h"
@@ -107,6 +108,7 @@ Result<std::unique_ptr<Application>> bind_process(const Target& target) {
                 {get_string(instance, "name").value_or(""), get_string(instance, "url").value_or("")});
         place.scale = site.settings.texts("scale");
         place.running = site.settings.texts("running");
+        place.deploy = site.settings.texts("deploy");
     }
     std::unique_ptr<ProcessApplication> application = TRY(ProcessApplication::create(std::move(settings)));
     return std::unique_ptr<Application>(std::move(application));
@@ -126,6 +128,15 @@ Result<std::unique_ptr<Logs>> bind_logs(const Target& target) {
     for (const Site& site : target.sites) paths[site.region] = site.settings.texts("paths");
     std::unique_ptr<FileLogs> logs = TRY(FileLogs::create(target.name, std::move(paths)));
     return std::unique_ptr<Logs>(std::move(logs));
+}
+
+std::unique_ptr<Migration> bind_migration(const Target& target) {
+    return std::make_unique<CommandMigration>(
+        CommandMigrationSettings{.name = target.name,
+                                 .version = target.settings.texts("version"),
+                                 .migrate = target.settings.texts("migrate"),
+                                 .validate = target.settings.texts("validate"),
+                                 .releases = release_ranges(get(target.settings.json(), "releases"))});
 }
 
 Result<std::unique_ptr<Channel>> bind_channel(const Target& target, const std::string& estate) {
@@ -157,6 +168,7 @@ Result<void> bind_target(const Target& target, const std::string& estate, Target
                 TRY(PrometheusMetrics::create(target.name, target.settings.text("url").value_or("")));
             break;
         case TargetKind::logs: targets.logs[target.name] = TRY(bind_logs(target)); break;
+        case TargetKind::migration: targets.migrations[target.name] = bind_migration(target); break;
     }
     return {};
 }

@@ -171,7 +171,8 @@ private:
                     break;
                 case TargetKind::channel:
                 case TargetKind::metrics:
-                case TargetKind::logs: {
+                case TargetKind::logs:
+                case TargetKind::migration: {
                     const Term nothing_known{
                         name, fmt::format("no figures of {} are known", to_string(target.kind)), {}};
                     keep_longer(stores, {nothing_known});

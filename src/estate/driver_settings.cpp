@@ -218,7 +218,9 @@ Case application_process() {
                  "site of an application: process",
                  {required("instances", shape::list(instance, 1, 1000), "every one that should be there"),
                   optional("scale", arguments(), "program and arguments that set how many run; `${instances}`"),
-                  optional("running", arguments(), "prints how many should run")}))}};
+                  optional("running", arguments(), "prints how many should run"),
+                  optional("deploy", arguments(),
+                           "program and arguments that have every instance run a release; `${release}`")}))}};
 }
 
 Case traffic_haproxy() {
@@ -273,19 +275,36 @@ Case logs_file() {
                                                                  "files; a last component may hold `*`")}))}};
 }
 
-Fields common_fields() {
+Case migration_command() {
+    const Shape range = shape::record("versions of a schema",
+                                      {required("least", shape::integer(0, 1'000'000'000), "the oldest it lives with"),
+                                       required("most", shape::integer(0, 1'000'000'000), "the newest it lives with")});
     return {
-        required("kind",
-                 shape::choice({"database", "cache", "application", "traffic", "store", "channel", "metrics", "logs"}),
-                 "what it is to plans"),
-        required("driver",
-                 shape::choice(
-                     {"host", "patroni", "sentinel", "process", "haproxy", "file", "slack", "pagerduty", "prometheus"}),
-                 "how it is reached"),
-        optional("says", shape::text(), "what it holds or does, in words"),
-        optional("tier", shape::name(), "the tier whose objectives it must meet"),
-        defaulted("armed", shape::flag(), "false", "whether Kedge may change it; otherwise it only looks"),
-        optional("stands-on", shape::list(shape::name()), "services and targets without which it does not work")};
+        {"migration", "command"},
+        "The schema of a database, moved between its versions by programs.",
+        {required("of", shape::name(), "the database"),
+         required("version", arguments(), "prints the version that the schema has"),
+         required("migrate", arguments(),
+                  "moves it up or down, in one transaction; `${version}`. `PGOPTIONS` bounds its waits for locks"),
+         required("validate", arguments(),
+                  "ends with 0 if the schema is what its version says, with 1 if it is not; anything else: unknown"),
+         required("releases", shape::map_of_texts(range),
+                  "releases of the application, each with the versions that it lives with")}};
+}
+
+Fields common_fields() {
+    return {required("kind",
+                     shape::choice({"database", "cache", "application", "traffic", "store", "channel", "metrics",
+                                    "logs", "migration"}),
+                     "what it is to plans"),
+            required("driver",
+                     shape::choice({"host", "patroni", "sentinel", "process", "haproxy", "file", "slack", "pagerduty",
+                                    "prometheus", "command"}),
+                     "how it is reached"),
+            optional("says", shape::text(), "what it holds or does, in words"),
+            optional("tier", shape::name(), "the tier whose objectives it must meet"),
+            defaulted("armed", shape::flag(), "false", "whether Kedge may change it; otherwise it only looks"),
+            optional("stands-on", shape::list(shape::name()), "services and targets without which it does not work")};
 }
 
 }  // namespace
@@ -299,7 +318,7 @@ Shape target_shape() {
     return shape::variant(
         "a target", {"kind", "driver"}, common_fields(),
         {postgres_host(), postgres_patroni(), redis_sentinel(), application_process(), traffic_haproxy(), store_file(),
-         channel_file(), channel_slack(), channel_pagerduty(), metrics_prometheus(), logs_file()});
+         channel_file(), channel_slack(), channel_pagerduty(), metrics_prometheus(), logs_file(), migration_command()});
 }
 
 bool holds_password(std::string_view text) {

@@ -24,6 +24,7 @@ std::string_view to_string(TargetKind kind) {
         case TargetKind::channel: return "channel";
         case TargetKind::metrics: return "metrics";
         case TargetKind::logs: return "logs";
+        case TargetKind::migration: return "migration";
     }
     return {};
 }

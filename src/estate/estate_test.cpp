@@ -90,7 +90,7 @@ TEST(ParseEstate, NamesEveryMistake) {
         {"driver: host",
          "driver: hsot",
          {"e.yaml:17:13: expected one of host, patroni, sentinel, process, haproxy, file, slack, pagerduty, "
-          "prometheus, found `hsot`; did you mean `host`?"}},
+          "prometheus, command, found `hsot`; did you mean `host`?"}},
         {"    armed: true", "    armed: on", {"e.yaml:19:12: expected true or false, found `on`"}},
         {"database: shop",
          "databse: shop",
@@ -135,8 +135,8 @@ TEST(ParseEstate, NamesEveryMistake) {
          {"e.yaml:56:28: `kind` stands here twice, first in line 56; keep one of the two"}},
         {"kind: channel",
          "kind: chanel",
-         {"e.yaml:55:16: expected one of database, cache, application, traffic, store, channel, metrics, logs, found "
-          "`chanel`; did you mean `channel`?"}},
+         {"e.yaml:55:16: expected one of database, cache, application, traffic, store, channel, metrics, logs, "
+          "migration, found `chanel`; did you mean `channel`?"}},
     };
     for (const auto& [what, by, lines] : cases) EXPECT_EQ(lines_with(what, by), lines) << by;
 }

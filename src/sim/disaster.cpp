@@ -152,9 +152,10 @@ std::string describe_end(const World& world, const RunState& state) {
     for (const auto& application : world.applications)
         for (const ApplicationModel::Site& site : application->sites())
             for (const ApplicationModel::Instance& instance : site.instances)
-                text += fmt::format("{}: {} writes {}\n", instance.part.name,
+                text += fmt::format("{}: {} writes {} release {}\n", instance.part.name,
                                     instance.part.health == Health::up ? "up" : "not up",
-                                    static_cast<int>(instance.writes));
+                                    static_cast<int>(instance.writes), instance.release);
+    for (const auto& schema : world.schemas) text += fmt::format("{}: version {}\n", schema->name(), schema->version);
     for (const auto& entrance : world.entrances)
         for (Place place = 0; place < entrance->shares().size(); ++place)
             text += fmt::format("{} to {}: {}\n", entrance->name(), world.ground.name_of(place),

@@ -93,6 +93,9 @@ public:
     Result<void> checkpoint(const std::string& region, Moment deadline) override {
         return honest_->checkpoint(region, deadline);
     }
+    Result<Lsn> create_restore_point(const std::string& region, const std::string& name, Moment deadline) override {
+        return honest_->create_restore_point(region, name, deadline);
+    }
     Result<StrandedTail> export_stranded(const std::string& region, const std::string& primary,
                                          const std::string& keep_under, Moment deadline) override {
         return honest_->export_stranded(region, primary, keep_under, deadline);

@@ -50,6 +50,9 @@ public:
     virtual Result<void> set_writes(const std::string& region, Writes writes, Moment deadline) = 0;
     // Sets how many instances should run. Idempotent.
     virtual Result<void> scale(const std::string& region, int instances, Moment deadline) = 0;
+    // Has every instance of the region run `release`; returns when that was asked for. Idempotent. refused where the
+    // estate names no program for it, or by that program.
+    virtual Result<void> deploy(const std::string& region, const std::string& release, Moment deadline) = 0;
 
     // Runs the probe that the estate declares under `name`, against the region's instances, or against the
     // public entrance when `region` is empty. `key` makes what it writes unique and repeatable.

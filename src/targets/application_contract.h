@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "targets/application.h"
@@ -29,6 +30,8 @@ public:
     virtual void lose_one() = 0;
     // One instance answers nothing.
     virtual void silence_one() = 0;
+    // Another release that can be deployed; nothing where nobody says how.
+    virtual std::optional<std::string> other_release() const { return std::nullopt; }
 };
 
 using MakeApplicationWorld = std::function<std::unique_ptr<ApplicationWorld>()>;
@@ -138,8 +141,23 @@ TEST_P(ApplicationContract, AProbeAgainstALostInstanceDoesNotHold) {
     EXPECT_NE(probe->holds, Truth::yes);
 }
 
+TEST_P(ApplicationContract, EveryInstanceRunsTheReleaseThatIsDeployedOrItIsRefused) {
+    const std::optional<std::string> other = world->other_release();
+    if (!other) {
+        EXPECT_EQ(application.deploy(world->region(), "any", world->after(seconds_5)).error().fault, Fault::refused);
+        return;
+    }
+    for (const InstanceLook& instance : look().instances) EXPECT_NE(instance.release, other) << instance.name;
+    for (int again = 0; again < 2; ++again) {
+        const auto done = application.deploy(world->region(), *other, world->after(seconds_5));
+        ASSERT_TRUE(done) << done.error().message;
+        for (const InstanceLook& instance : look().instances) EXPECT_EQ(instance.release, other) << instance.says;
+    }
+}
+
 TEST_P(ApplicationContract, WhatIsNotDeclaredIsNotFound) {
     const Moment deadline = world->after(seconds_5);
+    EXPECT_EQ(application.deploy("atlantis", "any", deadline).error().fault, Fault::not_found);
     EXPECT_EQ(application.look("atlantis", Depth::writes, deadline).error().fault, Fault::not_found);
     EXPECT_EQ(application.set_writes("atlantis", Writes::held, deadline).error().fault, Fault::not_found);
     EXPECT_EQ(application.probe("no-such-probe", world->region(), "key", deadline).error().fault, Fault::not_found);

@@ -111,6 +111,9 @@ public:
     virtual Result<Heartbeat> write_heartbeat(const std::string& region, std::int64_t sequence, Moment deadline) = 0;
     // A checkpoint now; needed after a promotion before anybody rewinds to it.
     virtual Result<void> checkpoint(const std::string& region, Moment deadline) = 0;
+    // Marks the present position in the log of the primary in `region` with a name, and returns it: a recovery to
+    // `name:NAME` ends there. Twice the same name marks two positions. refused on a standby.
+    virtual Result<Lsn> create_restore_point(const std::string& region, const std::string& name, Moment deadline) = 0;
 
     // Exports the log that the stopped server in `region` holds beyond its fork from the primary in
     // `primary`, and counts it by table. Changes nothing; the export is kept. Empty when nothing is stranded.

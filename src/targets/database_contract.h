@@ -203,6 +203,19 @@ TEST_P(DatabaseContract, WritesTheSameCanaryAgain) {
     EXPECT_GE(second->position, first->position);
 }
 
+TEST_P(DatabaseContract, NamesAPositionOfThePrimaryAndOfNoStandby) {
+    const Lsn before = look(east).written.value();
+    const auto named = database().create_restore_point(east, "before-it", soon());
+    ASSERT_TRUE(named.has_value()) << named.error().message;
+    EXPECT_GE(*named, before);
+    const auto again = database().create_restore_point(east, "before-it", soon());
+    ASSERT_TRUE(again.has_value()) << again.error().message;
+    EXPECT_GE(*again, *named);
+    const auto on_standby = database().create_restore_point(west, "before-it", soon());
+    ASSERT_FALSE(on_standby.has_value());
+    EXPECT_EQ(on_standby.error().fault, Fault::refused);
+}
+
 TEST_P(DatabaseContract, RefusesProbeRowsOnAStandby) {
     ASSERT_TRUE(database().write_canary(east, "before", soon()).has_value());
     const auto canary = database().write_canary(west, "run-1", soon());

@@ -12,6 +12,7 @@
 #include "targets/channel.h"
 #include "targets/database.h"
 #include "targets/metrics.h"
+#include "targets/migration.h"
 #include "targets/recoveries.h"
 #include "targets/samples.h"
 #include "targets/store.h"
@@ -34,6 +35,7 @@ struct Targets {
     std::map<std::string, std::unique_ptr<Channel>> channels;
     std::map<std::string, std::unique_ptr<Metrics>> metrics;
     std::map<std::string, std::unique_ptr<Logs>> logs;
+    std::map<std::string, std::unique_ptr<Migration>> migrations;
     std::unique_ptr<Backups> backups;        // of every policy; null where there are none
     std::unique_ptr<Recoveries> recoveries;  // null where nothing can be recovered
     std::unique_ptr<Samples> samples;

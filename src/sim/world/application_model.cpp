@@ -13,13 +13,16 @@ constexpr Span instance_start_least = 800ms, instance_start_most = 4s;
 }  // namespace
 
 ApplicationModel::ApplicationModel(Ground& ground, std::string name, std::size_t index, DatabaseModel* database,
-                                   CacheModel* cache, const std::vector<std::vector<std::string>>& instances)
-    : ground_(ground), name_(std::move(name)), index_(index), database_(database), cache_(cache) {
+                                   CacheModel* cache, SchemaModel* schema,
+                                   const std::vector<std::vector<std::string>>& instances)
+    : ground_(ground), name_(std::move(name)), index_(index), database_(database), cache_(cache), schema_(schema) {
     for (Place place = 0; place < ground_.regions().size(); ++place) {
         Site site;
+        site.release = schema_ == nullptr ? "1.0" : schema_->runs_at_first();
         for (const std::string& one : instances[place]) {
             Instance instance;
             instance.part = {.name = one, .place = place};
+            instance.release = site.release;
             site.instances.push_back(std::move(instance));
         }
         site.wanted = site.instances.size();
@@ -56,7 +59,7 @@ CacheModel::Node* ApplicationModel::master_from(Place place) {
 bool ApplicationModel::is_healthy(const Instance& instance) {
     const Place place = instance.part.place;
     const DatabaseModel::Server* server = writable_from(place);
-    return is_ready(instance) &&
+    return is_ready(instance) && (schema_ == nullptr || schema_->serves(instance.release)) &&
            (database_ == nullptr || (server != nullptr && ground_.open(server->part.place, place))) &&
            (cache_ == nullptr || master_from(place) != nullptr);
 }
@@ -100,8 +103,21 @@ void ApplicationModel::scale(Place place, std::size_t instances) {
         Instance instance;
         instance.part = {.name = fmt::format("{}-{}", ground_.name_of(place), site.instances.size() + 1),
                          .place = place};
+        instance.release = site.release;
         instance.ready_at = ground_.now() + ground_.random().between(instance_start_least, instance_start_most);
         site.instances.push_back(std::move(instance));
+    }
+    ground_.changed();
+}
+
+void ApplicationModel::deploy(Place place, const std::string& release) {
+    Site& site = sites_[place];
+    site.release = release;
+    for (Instance& instance : site.instances) {
+        if (instance.release == release) continue;
+        instance.release = release;
+        instance.writes = Writes::accepted;
+        instance.ready_at = ground_.now() + ground_.random().between(instance_start_least, instance_start_most);
     }
     ground_.changed();
 }

@@ -9,6 +9,7 @@
 
 #include "sim/world/cache_model.h"
 #include "sim/world/database_model.h"
+#include "sim/world/schema_model.h"
 #include "targets/application.h"
 
 namespace kedge::sim {
@@ -22,10 +23,12 @@ public:
         Part part;
         Writes writes = Writes::accepted;
         Moment ready_at{};  // it starts until then
+        std::string release;
     };
     struct Site {
         std::vector<Instance> instances;
         std::size_t wanted = 0;
+        std::string release;  // of an instance that is started
         // How it was served of late, second by second: for metrics.
         struct Second {
             std::int64_t second = 0, requests = 0, errors = 0;
@@ -34,9 +37,9 @@ public:
         Moment last_line{};  // of its log
     };
 
-    // Database and cache that it stands on; either may be null. Both outlive it.
+    // Database and cache that it stands on, and the schema that its releases need; any may be null. All outlive it.
     ApplicationModel(Ground& ground, std::string name, std::size_t index, DatabaseModel* database, CacheModel* cache,
-                     const std::vector<std::vector<std::string>>& instances);
+                     SchemaModel* schema, const std::vector<std::vector<std::string>>& instances);
 
     const std::string& name() const { return name_; }
     std::size_t index() const { return index_; }
@@ -44,6 +47,7 @@ public:
     const std::vector<Site>& sites() const { return sites_; }
     DatabaseModel* database() { return database_; }
     CacheModel* cache() { return cache_; }
+    SchemaModel* schema() const { return schema_; }
 
     bool is_ready(const Instance& instance) const {
         return instance.part.health == Health::up && instance.ready_at <= ground_.now();
@@ -61,6 +65,8 @@ public:
     Instance* serving(Place place, Place from);
 
     void scale(Place place, std::size_t instances);
+    // Every instance is restarted as `release`, writes accepted; one that runs it already is left alone.
+    void deploy(Place place, const std::string& release);
     void count(Place place, std::int64_t requests, std::int64_t errors);
 
 private:
@@ -69,6 +75,7 @@ private:
     std::size_t index_;
     DatabaseModel* database_;
     CacheModel* cache_;
+    SchemaModel* schema_;
     std::vector<Site> sites_;
 };
 

@@ -21,7 +21,7 @@ constexpr Span far_delay = 30ms, far_jitter = 5ms, near_delay = 200us, near_jitt
 std::string_view to_string(Port port) {
     static constexpr std::array<std::string_view, port_count> names{"database",    "fence",   "cache",   "sentinel",
                                                                     "application", "traffic", "channel", "metrics",
-                                                                    "logs",        "store",   "samples"};
+                                                                    "logs",        "store",   "samples", "migration"};
     return names[static_cast<std::size_t>(port)];
 }
 
@@ -34,6 +34,7 @@ std::string_view to_string(EffectKind kind) {
         case EffectKind::lower_fence: return "lower fence";
         case EffectKind::canary: return "canary";
         case EffectKind::checkpoint: return "checkpoint";
+        case EffectKind::restore_point: return "restore point";
         case EffectKind::export_stranded: return "export stranded";
         case EffectKind::rejoin: return "rejoin";
         case EffectKind::cache_pause: return "pause cache writes";
@@ -43,6 +44,8 @@ std::string_view to_string(EffectKind kind) {
         case EffectKind::cache_canary: return "cache canary";
         case EffectKind::set_writes: return "set writes";
         case EffectKind::scale: return "scale";
+        case EffectKind::deploy: return "deploy";
+        case EffectKind::migrate: return "migrate";
         case EffectKind::shift: return "shift traffic";
         case EffectKind::cut_sessions: return "cut sessions";
         case EffectKind::announce: return "announce";

@@ -32,8 +32,21 @@ struct Part {
 };
 
 // The interface through which Kedge reaches a part; calls are counted by it.
-enum class Port { database, fence, cache, sentinel, application, traffic, channel, metrics, logs, store, samples };
-inline constexpr std::size_t port_count = 11;
+enum class Port {
+    database,
+    fence,
+    cache,
+    sentinel,
+    application,
+    traffic,
+    channel,
+    metrics,
+    logs,
+    store,
+    samples,
+    migration
+};
+inline constexpr std::size_t port_count = 12;
 std::string_view to_string(Port port);
 
 // What becomes of one message to a part and of its answer.
@@ -52,6 +65,7 @@ enum class EffectKind {
     lower_fence,
     canary,
     checkpoint,
+    restore_point,
     export_stranded,
     rejoin,
     cache_pause,
@@ -61,6 +75,8 @@ enum class EffectKind {
     cache_canary,
     set_writes,
     scale,
+    deploy,
+    migrate,
     shift,
     cut_sessions,
     announce,

@@ -27,7 +27,7 @@ InstanceLook SimulatedApplication::look_at(ApplicationModel::Instance& instance,
     look.says = "answers";
     if (depth != Depth::health) return look;
     look.healthy = truth(model_.is_healthy(instance));
-    look.release = "1.0";
+    look.release = instance.release;
     look.says = look.healthy == Truth::yes ? "healthy"
                 : look.ready == Truth::yes ? "ready, its stores are not"
                                            : "starting";
@@ -78,6 +78,19 @@ Result<void> SimulatedApplication::scale(const std::string& region, int instance
     return {};
 }
 
+Result<void> SimulatedApplication::deploy(const std::string& region, const std::string& release, Moment deadline) {
+    const Place place = TRY(find(region));
+    if (model_.schema() == nullptr)
+        return Error{Fault::refused, model_.name() + ": its instances run what they were started with"};
+    const Part scheduler{.name = model_.name(), .place = place};
+    const Passage passage = ground_.visit(Port::application, scheduler, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, scheduler.name);
+    ground_.note(EffectKind::deploy, place, model_.index());
+    model_.deploy(place, release);
+    if (passage != Passage::through) return not_through(passage, scheduler.name);
+    return {};
+}
+
 ProbeLook SimulatedApplication::run_probe(const ProbeNeeds& needs, ApplicationModel::Instance& instance,
                                           Moment deadline) {
     const Place place = instance.part.place;
@@ -89,6 +102,8 @@ ProbeLook SimulatedApplication::run_probe(const ProbeNeeds& needs, ApplicationMo
     model_.count(place, 1, 0);
     std::string missing;
     if (!model_.is_ready(instance)) missing = "it starts";
+    if (model_.schema() != nullptr && !model_.schema()->serves(instance.release))
+        missing = "500 its release has a fault";
     if (needs.always_fails) missing = "404";
     if (needs.health && !model_.is_healthy(instance)) missing = "503 unhealthy";
     if (needs.sessions && model_.cache() != nullptr && model_.master_from(place) == nullptr)

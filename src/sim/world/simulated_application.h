@@ -27,6 +27,7 @@ public:
     Result<ApplicationLook> look(const std::string& region, Depth depth, Moment deadline) override;
     Result<void> set_writes(const std::string& region, Writes writes, Moment deadline) override;
     Result<void> scale(const std::string& region, int instances, Moment deadline) override;
+    Result<void> deploy(const std::string& region, const std::string& release, Moment deadline) override;
     Result<ProbeLook> probe(const std::string& name, const std::string& region, const std::string& key,
                             Moment deadline) override;
 

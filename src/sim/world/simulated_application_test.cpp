@@ -14,12 +14,14 @@ public:
     std::string sound_probe() const override { return "health"; }
     std::string failing_probe() const override { return "broken"; }
     void lose_one() override { ground_.set_health(model_.sites()[0].instances[1].part, Health::dead); }
+    std::optional<std::string> other_release() const override { return "1.0"; }
     void silence_one() override { ground_.set_health(model_.sites()[0].instances[1].part, Health::frozen); }
 
 private:
     Ground ground_{{"east", "west"}, 1};
     DatabaseModel database_{ground_, "orders", 0};
-    ApplicationModel model_{ground_, "shop", 0, &database_, nullptr, {{"east-a", "east-b"}, {}}};
+    SchemaModel schema_{"schema", 0, &database_, {{"1.0", {2, 2}}, {"1.1", {1, 2}}}};
+    ApplicationModel model_{ground_, "shop", 0, &database_, nullptr, &schema_, {{"east-a", "east-b"}, {}}};
     SimulatedApplication application_{
         ground_, model_, nullptr, {{"health", {.health = true}}, {"broken", {.always_fails = true}}}};
 };

@@ -232,6 +232,20 @@ Result<Heartbeat> SimulatedDatabase::write_heartbeat(const std::string& region, 
                      .position = server.held.position};
 }
 
+// Nothing in this world recovers to a name: what matters is that it is a write, which a standby refuses.
+Result<Lsn> SimulatedDatabase::create_restore_point(const std::string& region, const std::string& name,
+                                                    Moment deadline) {
+    Server& server = *TRY(find(region));
+    const Passage passage = reach(server, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, server.part.name);
+    if (server.standby || server.stopping)
+        return Error{Fault::refused,
+                     fmt::format("{}: restore point {}: recovery is in progress", server.part.name, name)};
+    ground_.note(EffectKind::restore_point, server.part.place, model_.index());
+    if (passage != Passage::through) return not_through(passage, server.part.name);
+    return server.held.position;
+}
+
 Result<void> SimulatedDatabase::checkpoint(const std::string& region, Moment deadline) {
     Server& server = *TRY(find(region));
     const Passage passage = reach(server, deadline);

@@ -37,7 +37,8 @@ private:
     }
 
     Ground ground_{{"east", "west"}, 1};
-    ApplicationModel application_{ground_, "shop", 0, nullptr, nullptr, {{"east-a", "east-b"}, {"west-a", "west-b"}}};
+    ApplicationModel application_{
+        ground_, "shop", 0, nullptr, nullptr, nullptr, {{"east-a", "east-b"}, {"west-a", "west-b"}}};
     EntranceModel entrance_{ground_, "entrance", 0, &application_};
     SimulatedTraffic traffic_{ground_, entrance_};
 };

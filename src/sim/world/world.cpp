@@ -42,6 +42,8 @@ World::World(const Estate& estate, std::uint64_t seed) : ground(names_of(estate.
         if (target.kind == TargetKind::cache) add_cache(target);
     }
     for (const Target& target : estate.targets)
+        if (target.kind == TargetKind::migration) add_schema(target);
+    for (const Target& target : estate.targets)
         if (target.kind == TargetKind::application) add_application(target);
     for (const Target& target : estate.targets) {
         if (target.kind != TargetKind::traffic) continue;
@@ -90,6 +92,15 @@ void World::add_cache(const Target& target) {
     targets.caches[target.name] = std::make_unique<SimulatedCache>(ground, *caches.back());
 }
 
+void World::add_schema(const Target& target) {
+    const auto of = std::ranges::find(databases, target.settings.text("of").value_or(""),
+                                      [](const auto& database) { return database->name(); });
+    schemas.push_back(std::make_unique<SchemaModel>(target.name, schemas.size(),
+                                                    of == databases.end() ? nullptr : of->get(),
+                                                    release_ranges(get(target.settings.json(), "releases"))));
+    targets.migrations[target.name] = std::make_unique<SimulatedMigration>(ground, *schemas.back());
+}
+
 void World::add_application(const Target& target) {
     std::vector<std::vector<std::string>> instances(ground.regions().size());
     for (const Site& site : target.sites) {
@@ -98,8 +109,11 @@ void World::add_application(const Target& target) {
             own.push_back(one.text("name").value_or(fmt::format("{}-{}", site.region, own.size() + 1)));
         if (own.empty()) own = {site.region + "-1", site.region + "-2"};
     }
+    DatabaseModel* const database = stands_on(target, databases);
+    const auto schema = std::ranges::find(schemas, database, [](const auto& one) { return one->database(); });
     applications.push_back(std::make_unique<ApplicationModel>(
-        ground, target.name, applications.size(), stands_on(target, databases), stands_on(target, caches), instances));
+        ground, target.name, applications.size(), database, stands_on(target, caches),
+        schema == schemas.end() ? nullptr : schema->get(), instances));
 }
 
 void World::add_observers(const Estate& estate) {
@@ -130,7 +144,8 @@ void World::add_observers(const Estate& estate) {
             case TargetKind::database:
             case TargetKind::cache:
             case TargetKind::application:
-            case TargetKind::traffic: break;
+            case TargetKind::traffic:
+            case TargetKind::migration: break;
         }
     }
     std::vector<DatabaseModel*> watched;

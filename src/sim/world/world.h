@@ -12,6 +12,7 @@
 #include "sim/world/simulated_application.h"
 #include "sim/world/simulated_cache.h"
 #include "sim/world/simulated_database.h"
+#include "sim/world/simulated_migration.h"
 #include "sim/world/simulated_observation.h"
 #include "targets/targets.h"
 
@@ -26,6 +27,7 @@ public:
     Ground ground;
     std::vector<std::unique_ptr<DatabaseModel>> databases;
     std::vector<std::unique_ptr<CacheModel>> caches;
+    std::vector<std::unique_ptr<SchemaModel>> schemas;
     std::vector<std::unique_ptr<ApplicationModel>> applications;
     std::vector<std::unique_ptr<EntranceModel>> entrances;
     std::vector<std::unique_ptr<Clients>> clients;
@@ -54,6 +56,7 @@ public:
 private:
     void add_database(const Target& target);
     void add_cache(const Target& target);
+    void add_schema(const Target& target);
     void add_application(const Target& target);
     void add_observers(const Estate& estate);
 };

@@ -220,6 +220,19 @@ Result<void> ProcessApplication::scale(const std::string& region, int instances,
     return {};
 }
 
+Result<void> ProcessApplication::deploy(const std::string& region, const std::string& release, Moment deadline) {
+    const ProcessSite& site = *TRY(find(region));
+    if (site.deploy.empty())
+        return Error{Fault::refused,
+                     fmt::format("application {} in {} cannot be told which release to run", settings_.name, region),
+                     "name a program under `deploy` in the estate"};
+    Arguments arguments = site.deploy;
+    for (std::string& argument : arguments) argument = fill(argument, {{"release", release}});
+    TRY(run_or_fail(arguments, deadline, {}, Fault::outcome_unknown)
+            .within(fmt::format("release {} of {} in {}", release, settings_.name, region)));
+    return {};
+}
+
 Result<ProbeLook> ProcessApplication::probe(const std::string& name, const std::string& region, const std::string& key,
                                             Moment deadline) {
     const auto declared = probes_.find(name);

@@ -28,6 +28,7 @@ struct ProcessSite {
     std::vector<ProcessInstance> instances;  // every one that should be there
     Arguments scale;                         // sets how many run, `${instances}` in it; empty: cannot be scaled
     Arguments running;                       // prints how many should run; empty: unknown
+    Arguments deploy;                        // has all run a release, `${release}` in it; empty: cannot be told
 };
 
 struct ProcessApplicationSettings {
@@ -54,6 +55,7 @@ public:
     Result<void> set_writes(const std::string& region, Writes writes, Moment deadline) override;
     // refused where the estate names no program for it.
     Result<void> scale(const std::string& region, int instances, Moment deadline) override;
+    Result<void> deploy(const std::string& region, const std::string& release, Moment deadline) override;
     // Against every instance of the region, side by side: it holds if it holds for each.
     Result<ProbeLook> probe(const std::string& name, const std::string& region, const std::string& key,
                             Moment deadline) override;

@@ -3,9 +3,11 @@
 #include "targets/application/process_application.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <mutex>
 
+#include "base/check.h"
 #include "os/clock.h"
 #include "os/files.h"
 #include "os/http_stub.h"
@@ -38,15 +40,27 @@ public:
     HttpResponse health = json(200, {{"status", "healthy"}, {"version", "1.2.3"}});
     HttpResponse ready = json(200, {{"status", "ready"}});
     int writes_running = 0;
+    std::string release_file;
 
 private:
     HttpResponse answer(const HttpRequest& request) {
         const std::lock_guard lock{mutex_};
-        if (request.target == "/api/health") return health;
+        if (request.target == "/api/health") return with_release();
         if (request.target == "/readyz") return ready;
         if (request.target != "/admin/maintenance") return json(404, {{"error", "Not found"}});
         if (request.method == "PUT") mode_ = get_string(parse_json(request.body).value(), "mode").value_or("");
         return json(200, {{"mode", mode_}, {"writes_running", writes_running}});
+    }
+
+    // Of a program that was deployed, as the file says.
+    HttpResponse with_release() const {
+        const Result<std::string> deployed = read_file(release_file);
+        if (!deployed) return health;
+        HttpResponse answer = health;
+        Json body = parse_json(health.body).value();
+        body["version"] = *deployed;
+        answer.body = dump(body);
+        return answer;
     }
 
     std::mutex mutex_;
@@ -69,7 +83,14 @@ public:
         ProcessApplicationSettings settings{.name = "api", .public_url = first.url()};
         settings.probes = {{"healthy", healthy_probe()}, {"absent", absent_probe()}};
         settings.sites["east"].instances = {{"a", first.url()}, {"b", second.url()}};
+        // A release is a file of its name; the one that is deployed is what the instances show.
+        check(write_file_atomically(releases_ + "2.0.0", "2.0.0").has_value(), "a release can be made");
+        first.release_file = second.release_file = releases_ + "runs";
+        settings.sites["east"].deploy = {"cp", releases_ + "${release}", releases_ + "runs"};
         application_ = ProcessApplication::create(settings).value();
+    }
+    ~StubWorld() override {
+        for (const char* name : {"2.0.0", "runs"}) ::unlink((releases_ + name).c_str());
     }
     Application& application() override { return *application_; }
     std::string region() const override { return "east"; }
@@ -78,10 +99,12 @@ public:
     std::string failing_probe() const override { return "absent"; }
     void lose_one() override { second.lose(); }
     void silence_one() override { second.silence(); }
+    std::optional<std::string> other_release() const override { return "2.0.0"; }
 
     StubInstance first, second;
 
 private:
+    const std::string releases_ = testing::TempDir() + "kedge-releases-" + std::to_string(getpid()) + "-";
     std::unique_ptr<ProcessApplication> application_;
 };
 

@@ -163,6 +163,10 @@ Result<void> PatroniPostgres::checkpoint(const std::string& region, Moment deadl
     return TRY(find(region))->sql.checkpoint(deadline);
 }
 
+Result<Lsn> PatroniPostgres::create_restore_point(const std::string& region, const std::string& name, Moment deadline) {
+    return TRY(find(region))->sql.create_restore_point(name, deadline);
+}
+
 Result<void> PatroniPostgres::rejoin(const std::string& region, const std::string& primary, RejoinBy by,
                                      Moment deadline) {
     const Site& site = *TRY(find(region));

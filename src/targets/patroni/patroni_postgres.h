@@ -52,6 +52,7 @@ public:
     Result<Canary> write_canary(const std::string& region, const std::string& key, Moment deadline) override;
     Result<Heartbeat> write_heartbeat(const std::string& region, std::int64_t sequence, Moment deadline) override;
     Result<void> checkpoint(const std::string& region, Moment deadline) override;
+    Result<Lsn> create_restore_point(const std::string& region, const std::string& name, Moment deadline) override;
     // By base backup, when Patroni runs there and another member leads: its `reinitialize`. A rewind is refused.
     Result<void> rejoin(const std::string& region, const std::string& primary, RejoinBy by, Moment deadline) override;
 

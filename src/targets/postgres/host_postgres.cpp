@@ -118,6 +118,10 @@ Result<void> HostPostgres::checkpoint(const std::string& region, Moment deadline
     return TRY(find(region))->server.sql().checkpoint(deadline);
 }
 
+Result<Lsn> HostPostgres::create_restore_point(const std::string& region, const std::string& name, Moment deadline) {
+    return TRY(find(region))->server.sql().create_restore_point(name, deadline);
+}
+
 Result<StrandedTail> HostPostgres::export_stranded(const std::string& region, const std::string& primary,
                                                    const std::string& keep_under, Moment deadline) {
     return export_stranded_tail(TRY(find(region))->server, TRY(find(primary))->server, keep_under, deadline);

@@ -39,6 +39,7 @@ public:
     Result<Canary> write_canary(const std::string& region, const std::string& key, Moment deadline) override;
     Result<Heartbeat> write_heartbeat(const std::string& region, std::int64_t sequence, Moment deadline) override;
     Result<void> checkpoint(const std::string& region, Moment deadline) override;
+    Result<Lsn> create_restore_point(const std::string& region, const std::string& name, Moment deadline) override;
     Result<StrandedTail> export_stranded(const std::string& region, const std::string& primary,
                                          const std::string& keep_under, Moment deadline) override;
     Result<void> rejoin(const std::string& region, const std::string& primary, RejoinBy by, Moment deadline) override;

@@ -22,6 +22,7 @@ constexpr std::int64_t heartbeats_kept = 12'000;
 // what `retrieve_retry` says.
 constexpr Span wake_max = std::chrono::seconds{2};
 
+constexpr std::string_view not_in_prerequisite_state = "55000";
 constexpr std::string_view read_only_transaction = "25006";
 constexpr std::array missing_relation{std::string_view{"42P01"}, std::string_view{"3F000"}};
 // Two sessions that create the same thing at once: one of them gets one of these.
@@ -149,6 +150,18 @@ Result<void> PostgresServer::promote(Moment deadline) {
 Result<void> PostgresServer::checkpoint(Moment deadline) {
     TRY(judge(exchange({{Statement{"CHECKPOINT", {}}}}, Repeat::safe, deadline)));
     return {};
+}
+
+// Not repeated when its answer is lost: the name would stand for two positions. It is on disk with the next commit, so
+// before whatever it is made for.
+Result<Lsn> PostgresServer::create_restore_point(const std::string& name, Moment deadline) {
+    Exchange named = exchange({{Statement{"SELECT pg_create_restore_point($1)", {name}}}}, Repeat::never, deadline);
+    // A standby, or a log that holds too little to recover from: nothing that waiting would change.
+    if (const auto& error = named.answers.front().error; error && error->state == not_in_prerequisite_state)
+        return Error{Fault::refused, fmt::format("{}: {}", name_, error->message)};
+    const Answers answers = TRY(judge(std::move(named)));
+    const Rows& rows = answers.front().front();
+    return parse_lsn(rows.empty() ? "" : rows[0][0].value_or("")).within(name_);
 }
 
 Result<void> PostgresServer::create_probe(Moment deadline) {

@@ -28,6 +28,7 @@ public:
     // is stayed with until it has left recovery, for at most two seconds, so that it does not oversleep.
     Result<void> promote(Moment deadline);
     Result<void> checkpoint(Moment deadline);
+    Result<Lsn> create_restore_point(const std::string& name, Moment deadline);
 
     // Both create the schema and its tables when they are missing. refused by a server that is read-only.
     // A canary commits as the server's settings demand, and so shows a commit that waits for a lost synchronous
