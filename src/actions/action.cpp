@@ -72,6 +72,10 @@ Result<Logs*> Call::logs() const {
     return find_target(targets.logs, target);
 }
 
+Result<Migration*> Call::migration() const {
+    return find_target(targets.migrations, target);
+}
+
 Result<Backups*> Call::backups() const {
     if (targets.backups == nullptr) return Error{Fault::not_found, "no backups are bound: the estate has no policies"};
     return targets.backups.get();

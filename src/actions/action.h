@@ -55,6 +55,7 @@ struct Call {
     Result<Channel*> channel() const;
     Result<Metrics*> metrics() const;
     Result<Logs*> logs() const;
+    Result<Migration*> migration() const;
     Result<Backups*> backups() const;  // of the estate, whatever the target
     Result<Recoveries*> recoveries() const;
 };

@@ -22,9 +22,11 @@ Result<Look> looking_at(const Call& call, Depth depth, Judge judge) {
 // Enough instances for which `part` is yes; unknown where the silent ones could make the difference.
 Look enough(const Call& call, const ApplicationLook& look, Truth InstanceLook::*part, std::string_view word) {
     std::int64_t yes = 0, unknown = 0;
+    std::string why;  // the first that is not, says why
     Json evidence = Json::object();
     for (const InstanceLook& instance : look.instances) {
         yes += instance.*part == Truth::yes;
+        if (instance.*part != Truth::yes && why.empty()) why = fmt::format("; {}: {}", instance.name, instance.says);
         unknown += instance.*part == Truth::unknown;
         evidence[instance.name] = instance.says;
     }
@@ -33,9 +35,9 @@ Look enough(const Call& call, const ApplicationLook& look, Truth InstanceLook::*
     const Truth holds = yes >= wanted && yes > 0                 ? Truth::yes
                         : yes + unknown >= wanted && unknown > 0 ? Truth::unknown
                                                                  : Truth::no;
-    return condition(holds,
-                     fmt::format("{} of {} instances of {} are {}", yes, look.instances.size(), site(call), word),
-                     std::move(evidence));
+    return condition(
+        holds, fmt::format("{} of {} instances of {} are {}{}", yes, look.instances.size(), site(call), word, why),
+        std::move(evidence));
 }
 
 Result<Look> look_ready(const Call& call) {
@@ -107,6 +109,52 @@ Result<Look> look_scale(const Call& call) {
 Result<Json> apply_scale(const Call& call) {
     TRY(TRY(call.application())->scale(call.region, static_cast<int>(call.integer("instances")), call.deadline));
     return Json::object();
+}
+
+// Whether every instance says that it is `wanted`. One that does not answer may be what has to be replaced, so it bars
+// nobody from asking: the same release twice is one release.
+Result<Look> look_release(const Call& call, const std::string& wanted) {
+    return looking_at(call, Depth::health, [&](const ApplicationLook& look) {
+        std::size_t there = 0, silent = 0;
+        std::string before;
+        Json evidence = Json::object();
+        for (const InstanceLook& instance : look.instances) {
+            there += instance.release == wanted;
+            silent += !instance.release.has_value();
+            evidence[instance.name] = instance.release.value_or("unknown");
+            if (instance.release && instance.release != wanted) before = *instance.release;
+        }
+        if (!before.empty() && get(call.evidence, "before").is_null()) evidence["before"] = before;
+        std::string says =
+            fmt::format("{} of {} instances of {} run release {}", there, look.instances.size(), site(call), wanted);
+        if (there == look.instances.size() && there > 0) return condition(Truth::yes, says, std::move(evidence));
+        if (silent > 0) says += fmt::format("; {} do not say what they run", silent);
+        return absent(Truth::yes, says, std::move(evidence));
+    });
+}
+
+Result<Json> apply_release(const Call& call, const std::string& release) {
+    TRY(TRY(call.application())->deploy(call.region, release, call.deadline));
+    return Json::object();
+}
+
+Result<Look> look_deploy(const Call& call) {
+    return look_release(call, call.text("release"));
+}
+Result<Json> apply_deploy(const Call& call) {
+    return apply_release(call, call.text("release"));
+}
+
+// As an undo, by what the step found before it acted.
+Result<Look> look_deploy_back(const Call& call) {
+    const auto before = get_string(call.evidence, "before");
+    if (!before) return unclear(fmt::format("no instance of {} said which release it ran before", site(call)));
+    return look_release(call, *before);
+}
+Result<Json> apply_deploy_back(const Call& call) {
+    const auto before = get_string(call.evidence, "before");
+    if (!before) return Error{Fault::refused, "nobody noted which release ran before"};
+    return apply_release(call, *before);
 }
 
 Result<Look> look_probe(const Call& call) {
@@ -185,6 +233,26 @@ std::vector<Action> application_actions() {
           .call_limit = 10s},
          look_scale,
          apply_scale},
+        {{.name = "application.deploy",
+          .on = application,
+          .says = "every instance runs the release",
+          .effect = Effect::idempotent,
+          .parameters = {{"release", P::text, true, "", "the release"}},
+          .undo = "application.deploy-back",
+          .by_hand = "run the estate's deploy program for ${region} with release ${release}",
+          .deadline = 10min,
+          .call_limit = 5min},
+         look_deploy,
+         apply_deploy},
+        {{.name = "application.deploy-back",
+          .on = application,
+          .says = "every instance runs the release that it ran before",
+          .effect = Effect::idempotent,
+          .by_hand = "run the estate's deploy program for ${region} with the release that ran before",
+          .deadline = 10min,
+          .call_limit = 5min},
+         look_deploy_back,
+         apply_deploy_back},
         {{.name = "application.probe",
           .on = application,
           .says = "a probe that the estate declares holds, with its evidence",

@@ -17,5 +17,6 @@ std::vector<Action> observation_actions();  // metrics, logs
 std::vector<Action> channel_actions();
 std::vector<Action> backup_actions();
 std::vector<Action> recovery_actions();
+std::vector<Action> migration_actions();
 
 }  // namespace kedge

@@ -179,6 +179,19 @@ Result<Json> apply_checkpoint(const Call& call) {
     return Json::object();
 }
 
+// A name that stands for two positions is refused by a recovery: each attempt takes one of its own, and what is told is
+// that of the attempt whose answer came.
+Result<Look> look_restore_point(const Call& call) {
+    return traceless(call, fmt::format("the position of {} has a name", site(call)));
+}
+
+Result<Json> apply_restore_point(const Call& call) {
+    const std::string name =
+        fmt::format("kedge-{}-{}", call.key.substr(0, call.key.find('/')), call.now.time_since_epoch().count());
+    const Lsn position = TRY(TRY(call.database())->create_restore_point(call.region, name, call.deadline));
+    return Json{{"restore_point", name}, {"position", to_string(position)}};
+}
+
 Result<Look> look_streaming(const Call& call) {
     return looking_at(call, call.region, [&](Database&, const DatabaseLook& look) -> Look {
         return condition(both(negated(look.primary), look.receiving),
@@ -281,6 +294,16 @@ std::vector<Action> postgres_actions() {
           .grants = {"GRANT pg_checkpoint TO kedge"}},
          look_checkpoint,
          apply_checkpoint},
+        {{.name = "postgres.restore-point",
+          .on = database,
+          .says = "the present position gets a name, to which a recovery can go back",
+          .effect = Effect::idempotent,
+          .by_hand = "SELECT pg_create_restore_point('before-it');   # on ${target}@${region}",
+          .deadline = 10s,
+          .call_limit = 2s,
+          .grants = {"GRANT EXECUTE ON FUNCTION pg_create_restore_point TO kedge"}},
+         look_restore_point,
+         apply_restore_point},
         {{.name = "postgres.streaming",
           .on = database,
           .says = "the standby receives the log",

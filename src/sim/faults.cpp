@@ -18,7 +18,8 @@ void Staging::later(std::function<void()> strike, std::function<void()> mend, Sp
 const std::vector<FaultPiece>& all_faults() {
     static const std::vector<FaultPiece> all = [] {
         std::vector<FaultPiece> faults;
-        for (const auto part : {faults_of_controller(), faults_of_network(), faults_of_targets(), faults_of_people()})
+        for (const auto part : {faults_of_controller(), faults_of_network(), faults_of_targets(), faults_of_people(),
+                                faults_of_releases()})
             faults.insert(faults.end(), part.begin(), part.end());
         return faults;
     }();
@@ -45,6 +46,11 @@ void heal(Disaster& disaster) {
                 !server.rejoining)
                 database->start(server);
         }
+    }
+    for (const auto& schema : world.schemas) {
+        schema->locked_until = {};
+        schema->faulty.clear();
+        schema->sound = true;
     }
     for (SimulatedChannel* channel : world.channels) {
         channel->part().health = Health::up;

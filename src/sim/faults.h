@@ -41,6 +41,7 @@ std::span<const FaultPiece> faults_of_controller();
 std::span<const FaultPiece> faults_of_network();
 std::span<const FaultPiece> faults_of_targets();
 std::span<const FaultPiece> faults_of_people();
+std::span<const FaultPiece> faults_of_releases();
 // Every one, in a fixed order.
 const std::vector<FaultPiece>& all_faults();
 

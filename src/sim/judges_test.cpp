@@ -15,6 +15,9 @@ namespace {
 
 const ShippedUse shipped_failover{"regional-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}}};
 const ShippedUse failback{"regional-failback", {{"from", "us-west-2"}, {"to", "us-east-1"}}};
+const ShippedUse release_back{"application-rollback",
+                              {{"release", "1.1.0"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
+const ShippedUse schema_back{"schema-rollback", {{"version", "2"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
 const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
 constexpr std::uint64_t seeds_max = 1000;
 
@@ -266,6 +269,17 @@ const std::vector<Plant>& plants() {
                      }
                  });
          }},
+        {"releases live with the schema", "a release that needs less than there is", release_back,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "deploy-other", 1, [](World& world) {
+                 (void)world.targets.applications.at("aragora-api")->deploy("us-west-2", "1.0.0", far(world));
+             });
+         }},
+        {"a restore point first", "the schema is moved at once", schema_back,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "migrate", 1,
+                 [](World& world) { (void)world.targets.migrations.at("aragora-schema")->migrate(2, 2s, far(world)); });
+         }},
     };
     return all;
 }
@@ -299,7 +313,7 @@ TEST(Judges, EachHasSomethingPlantedForIt) {
 }
 
 TEST(Judges, SayNothingWhenNothingIsWrong) {
-    for (const ShippedUse& use : {shipped_failover, failback, planned})
+    for (const ShippedUse& use : {shipped_failover, failback, planned, release_back, schema_back})
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
             const Outcome outcome = try_once(prepared(use), seed, {.no_faults = true});
             EXPECT_NE(outcome.came, Came::broken) << outcome.story;

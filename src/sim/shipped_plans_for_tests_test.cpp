@@ -44,6 +44,8 @@ const std::vector<ShippedUse>& shipped_uses() {
         {"redis-failover", {{"from", east}, {"to", west}, {"mode", "planned"}}},
         {"redis-failover", {{"from", east}, {"to", west}, {"mode", "forced"}}},
         {"post-failover-verification", {{"region", east}}},
+        {"application-rollback", {{"release", "1.1.0"}, {"region", east}, {"other", west}}},
+        {"schema-rollback", {{"version", "2"}, {"region", east}, {"other", west}}},
         {"traffic-shift", {{"from", east}, {"to", west}, {"share", "10"}}},
     };
     return uses;

@@ -73,5 +73,7 @@ std::unique_ptr<Invariant> writes_are_released();
 std::unique_ptr<Invariant> people_are_told();
 std::unique_ptr<Invariant> everything_settles();
 std::unique_ptr<Invariant> one_master_in_the_end();
+std::unique_ptr<Invariant> releases_live_with_the_schema();
+std::unique_ptr<Invariant> restore_point_first();
 
 }  // namespace kedge::sim

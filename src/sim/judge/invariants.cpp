@@ -27,7 +27,9 @@ Invariants all_invariants() {
                             writes_are_released,
                             people_are_told,
                             everything_settles,
-                            one_master_in_the_end})
+                            one_master_in_the_end,
+                            releases_live_with_the_schema,
+                            restore_point_first})
         all.push_back(make());
     return all;
 }
