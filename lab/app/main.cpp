@@ -2,9 +2,9 @@
 //
 //   kedge-lab-app CONFIG                                   one instance, until SIGTERM (config.h)
 //   kedge-lab-app --init CONNINFO --password-file FILE     fills an empty database (init.h)
-//   kedge-lab-app --schema CONNINFO version                prints the version of the schema (migrations.h)
-//   kedge-lab-app --schema CONNINFO validate               1 if the schema is not what its version says, 2: nobody
-//   knows kedge-lab-app --schema CONNINFO to N                   moves it up or down
+//   kedge-lab-app --schema CONNINFO version     prints the version of the schema (migrations.h)
+//   kedge-lab-app --schema CONNINFO validate    exits with 1 if it is not what its version says, 2 if nobody knows
+//   kedge-lab-app --schema CONNINFO to N        moves it up or down
 #include <fmt/format.h>
 
 #include <charconv>
