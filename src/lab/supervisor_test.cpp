@@ -2,9 +2,11 @@
 #include "lab/supervisor.h"
 
 #include <gtest/gtest.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "lab/observe.h"
@@ -167,11 +169,18 @@ TEST_F(Supervised, StopsInOrderAndSaysWhenSomebodyDoesNotGo) {
 TEST_F(Supervised, PausesAndContinuesAWholeTree) {
     run("tree", tree);
     await_processes("tree", 5);
+    // One that runs is stopped when its processor comes to the signal, not when that is sent.
+    const auto await_stopped = [&](bool stopped) {
+        return wait_for(stopped ? "all to be stopped" : "all to go on", soon(), [&]() -> Result<bool> {
+            return std::ranges::all_of(all_marked("tree"),
+                                       [&](const Process& process) { return (process.state == 'T') == stopped; });
+        });
+    };
     ASSERT_TRUE(client_->pause("tree", soon()));
-    for (const Process& process : all_marked("tree")) EXPECT_EQ(process.state, 'T');
+    EXPECT_TRUE(await_stopped(true));
     EXPECT_EQ(status("tree").phase, Phase::paused);
     ASSERT_TRUE(client_->resume("tree", soon()));
-    for (const Process& process : all_marked("tree")) EXPECT_NE(process.state, 'T');
+    EXPECT_TRUE(await_stopped(false));
     EXPECT_EQ(status("tree").phase, Phase::running);
 }
 
