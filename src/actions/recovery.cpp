@@ -97,6 +97,9 @@ Result<Json> apply_restore(const Call& call) {
                              .to = call.has("to") ? call.text("to") : "",
                              .dump = call.has("dump") ? call.text("dump") : "",
                              .policy = call.has("policy") ? call.text("policy") : ""};
+    if (!order.to.empty() && !(order.dump.empty() && order.policy.empty()))
+        return Error{Fault::invalid_input,
+                     "with `to` the backup is chosen: `dump` and `policy` cannot stand beside it"};
     TRY(TRY(call.recoveries())->restore(order, call.key, call.deadline));
     return Json{{"recovery", order.name}};
 }

@@ -15,7 +15,7 @@ namespace kedge {
 namespace {
 
 struct Stranded {
-    std::optional<std::string> run, policy;
+    std::optional<std::string> run, target, policy;
     std::string name, place;
     bool dry_run = false;
 };
@@ -40,15 +40,16 @@ void add_tails(const RunState& state, std::vector<Tail>& tails) {
     }
 }
 
-// Of the run that was named, or of all.
-Result<std::vector<Tail>> find_tails(Context& context, const std::optional<std::string>& run) {
-    const std::unique_ptr<SqliteJournal> journal = TRY(journal_to_read(context));
+Result<std::vector<Tail>> tails_of(Context& context, const RunId& run) {
     std::vector<Tail> tails;
-    if (run) {
-        if (!journal) return Error{Fault::not_found, "there is no run " + *run, "list them with `kedge run list`"};
-        add_tails(TRY(load_run(*journal, *run, lab_root())).state, tails);
-        return tails;
-    }
+    const std::unique_ptr<SqliteJournal> journal = TRY(journal_with_runs(context).within("run " + run));
+    add_tails(TRY(load_run(*journal, run, lab_root())).state, tails);
+    return tails;
+}
+
+Result<std::vector<Tail>> all_tails(Context& context) {
+    std::vector<Tail> tails;
+    const std::unique_ptr<SqliteJournal> journal = TRY(journal_to_read(context));
     if (!journal) return tails;
     for (const RunRecord& record : TRY(journal->runs())) {
         const Result<LoadedRun> loaded = load_run(*journal, record.id, lab_root());
@@ -79,7 +80,7 @@ Json tail_json(const Tail& tail) {
 
 ExitCode list_tails(Context& context) {
     Console& console = context.console();
-    const auto tails = find_tails(context, std::nullopt);
+    const auto tails = all_tails(context);
     if (!tails) return console.fail("what is stranded cannot be listed", tails.error());
     Json items = Json::array();
     Table table({{"RUN"}, {"LEFT ON"}, {"BEYOND"}, {"TRANSACTIONS", Align::right}, {"ROWS CHANGED"}, {"KEPT AT"}});
@@ -99,12 +100,17 @@ ExitCode list_tails(Context& context) {
 }
 
 Result<Pitr> asked_of(Context& context, const Stranded& options) {
-    const std::vector<Tail> tails = TRY(find_tails(context, options.run));
+    std::vector<Tail> tails = TRY(tails_of(context, *options.run));
+    if (options.target) std::erase_if(tails, [&](const Tail& tail) { return tail.target != *options.target; });
     if (tails.empty())
         return Error{Fault::not_found,
-                     fmt::format("run {} has kept nothing that an old primary alone held", *options.run),
+                     fmt::format("run {} has kept nothing that an old primary{} alone held", *options.run,
+                                 options.target ? " of " + *options.target : ""),
                      "kedge recover stranded lists the runs that have"};
-    const Tail& tail = tails.back();
+    if (tails.size() > 1)
+        return Error{Fault::invalid_input, fmt::format("run {} has kept {} of them", *options.run, tails.size()),
+                     "say of which database with --target"};
+    const Tail& tail = tails.front();
     return Pitr{.to = "latest",
                 .name = options.name.empty() ? "stranded-" + tail.run : options.name,
                 .place = options.place,
@@ -137,6 +143,7 @@ std::vector<Command> recover_stranded_commands() {
         command("recover stranded", "List what old primaries alone held, or bring it back beside production", stranded)
             .argument("RUN", &Stranded::run, "the run that kept it, as regional-failback does; none: all are listed",
                       Completes::runs)
+            .option("target", "TARGET", &Stranded::target, "the database, if the run kept several", Completes::targets)
             .option("policy", "POLICY", &Stranded::policy, "the base backups, if several policies have some")
             .option("name", "NAME", &Stranded::name, "what the recovery is called; stranded-RUN")
             .option("place", "DIR", &Stranded::place, "where it lies; /var/tmp/kedge-recover-UID", Completes::files)

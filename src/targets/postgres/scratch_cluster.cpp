@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -57,18 +58,14 @@ std::string make_template(const ScratchDirectory& directory) {
 }  // namespace
 
 ScratchDirectory::ScratchDirectory() {
-    static int count = 0;
-    if (geteuid() == 0) {
-        auto login = find_login("postgres");
-        check(login.has_value(), "the PostgreSQL package made its user");
-        login_ = *login;
-    }
-    path_ = fmt::format("/tmp/kedge-scratch-{}-{}", getpid(), ++count);
-    Arguments make{"install", "-d", "-m", "700", path_};
-    if (login_) make = {"install", "-d", "-m", "700", "-o", login_->name, path_};
-    // One that was killed may have had the same process id and left its own.
-    check(remove_tree(path_).has_value(), "what a dead test left can be removed");
-    check(run_or_fail(make, soon()).has_value(), "a scratch directory can be made under /tmp");
+    std::string pattern = "/tmp/kedge-scratch-XXXXXX";
+    check(mkdtemp(pattern.data()) != nullptr, "a scratch directory can be made under /tmp");
+    path_ = pattern;
+    if (geteuid() != 0) return;
+    auto login = find_login("postgres");
+    check(login.has_value(), "the PostgreSQL package made its user");
+    login_ = *login;
+    check(chown(path_.c_str(), login_->uid, login_->gid) == 0, "root may give a directory away");
 }
 
 ScratchDirectory::~ScratchDirectory() {

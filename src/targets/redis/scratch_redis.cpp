@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
+#include "base/check.h"
 #include "base/digest.h"
 #include "os/files.h"
 
@@ -27,7 +29,7 @@ void must(const Result<void>& result) {
 Endpoint free_endpoint() {
     static int next = getpid() * 7;
     for (int tries = 0; tries < port_count; ++tries) {
-        const Endpoint at{"127.0.0.1", static_cast<std::uint16_t>(first_port + next++ % port_count)};
+        Endpoint at{"127.0.0.1", static_cast<std::uint16_t>(first_port + next++ % port_count)};
         if (Listener::listen(at)) return at;
     }
     fail_check("a port from 25000 on is free", __builtin_FILE(), __builtin_LINE());
@@ -56,11 +58,10 @@ std::string written(const Reply& reply) {
 
 }  // namespace
 
-ScratchRedis::ScratchRedis(ScratchRedisOptions options) {
-    static int count = 0;
-    directory_ = fmt::format("/tmp/kedge-redis-{}-{}", getpid(), ++count);
-    must(remove_tree(directory_));  // one that was killed may have had the same process id
-    must(make_directories(directory_));
+ScratchRedis::ScratchRedis(const ScratchRedisOptions& options) {
+    std::string pattern = "/tmp/kedge-redis-XXXXXX";
+    check(mkdtemp(pattern.data()) != nullptr, "a directory can be made under /tmp");
+    directory_ = pattern;
     settings_.master_name = master_name;
     settings_.quorum = static_cast<int>(options.regions.size() + 1) / 2 + 1;
     for (const std::string& region : options.regions) add_node(region, options);

@@ -27,7 +27,7 @@ class ScratchRedis {
 public:
     // Starts everything and waits until every Sentinel knows all the others and the replicas. Stops the process
     // when that fails: it is a test that cannot go on.
-    explicit ScratchRedis(ScratchRedisOptions options = {});
+    explicit ScratchRedis(const ScratchRedisOptions& options = {});
     ScratchRedis(const ScratchRedis&) = delete;
     ScratchRedis& operator=(const ScratchRedis&) = delete;
     ~ScratchRedis();
