@@ -25,7 +25,7 @@ struct Best {
 };
 
 // A policy that the estate lacks is said in its offer.
-struct Wanted {
+struct BestWanted {
     Estate estate;
     std::string state;
     verify::RecoveryTarget target;
@@ -34,12 +34,12 @@ struct Wanted {
     Recovery recovery;
 };
 
-struct Found {
+struct BestFound {
     std::vector<Offer> offers;
     recover::Better better;
 };
 
-Result<void> fill(Context& context, const Best& options, Wanted& wanted) {
+Result<void> fill(Context& context, const Best& options, BestWanted& wanted) {
     using Kind = verify::RecoveryTarget::Kind;
     wanted.target = TRY(verify::parse_recovery_target(options.to).within("--to"));
     if (wanted.target.kind != Kind::moment && wanted.target.kind != Kind::latest)
@@ -61,14 +61,14 @@ Result<void> fill(Context& context, const Best& options, Wanted& wanted) {
     return {};
 }
 
-Json as_json(const Found& found) {
+Json as_json(const BestFound& found) {
     Json json{{"possible", found.better.index.has_value()}, {"says", found.better.why}, {"offers", Json::array()}};
     if (found.better.index) json["from"] = found.offers[*found.better.index].from;
     for (const Offer& offer : found.offers) json["offers"].push_back(recover::as_json(offer));
     return json;
 }
 
-Result<Found> choose_and_make(Context& context, Wanted& wanted, const Best& options) {
+Result<BestFound> choose_and_make(Context& context, BestWanted& wanted, const Best& options) {
     verify::Effort effort;
     Progress progress(context, effort);
     const recover::MakeOptions make = making(progress, effort);
@@ -80,7 +80,7 @@ Result<Found> choose_and_make(Context& context, Wanted& wanted, const Best& opti
         holds.push_back(TRY(backup::hold_backups(wanted.state, policy, wanted.recovery.name)));
         return {};
     };
-    Found found;
+    BestFound found;
     backup::Material material;
     recover::Choice choice;
     recover::DumpChoice dump;
@@ -118,7 +118,7 @@ Result<Found> choose_and_make(Context& context, Wanted& wanted, const Best& opti
     return found;
 }
 
-void print_found(Console& console, const Wanted& wanted, const Found& found) {
+void print_found(Console& console, const BestWanted& wanted, const BestFound& found) {
     for (const Offer& offer : found.offers)
         for (const Json& one : get(offer.detail, "passed_over"))
             console.warn(fmt::format("{} was passed over: {}", printable(get_string(one, "base").value_or("")),
@@ -137,7 +137,7 @@ void print_found(Console& console, const Wanted& wanted, const Found& found) {
                                        printable(found.better.why)));
 }
 
-ExitCode tell(Console& console, const Wanted& wanted, const Found& found, bool dry_run) {
+ExitCode tell(Console& console, const BestWanted& wanted, const BestFound& found, bool dry_run) {
     const bool made = !dry_run && found.better.index;
     if (console.json())
         console.print_item("Recovery", recovery_json(wanted.recovery, false));
@@ -151,12 +151,12 @@ ExitCode tell(Console& console, const Wanted& wanted, const Found& found, bool d
 ExitCode best(Context& context, const Best& options) {
     Console& console = context.console();
     if (options.to.empty()) return console.fail_usage({Fault::invalid_input, "--to is missing"});
-    Wanted wanted;
+    BestWanted wanted;
     const auto filled = fill(context, options, wanted);
     return make_recovery(
         context, "nothing was recovered", filled, wanted.state, wanted.recovery,
         [&] { return choose_and_make(context, wanted, options); },
-        [&](const Found& found) { return tell(console, wanted, found, options.dry_run); });
+        [&](const BestFound& found) { return tell(console, wanted, found, options.dry_run); });
 }
 
 }  // namespace
