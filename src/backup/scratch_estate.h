@@ -68,9 +68,9 @@ backups:
     }
 
     const BackupPolicy& policy(const std::string& name) const { return *estate.backup(name); }
-    // `later`: by the time in its name.
+    // `later`: by the time in its name. A name has whole seconds: a second backup waits for the next one.
     Result<std::vector<CreatedBackup>> try_create(const std::string& name, Span later = {}) const {
-        return create_backup(estate, policy(name), {.threads = 2, .now = SystemClock{}.now() + later});
+        return create_backup(estate, policy(name), {.threads = 2, .now = next_second() + later});
     }
     CreatedBackup create(const std::string& name, Span later = {}) const {
         const auto created = try_create(name, later);
@@ -90,6 +90,18 @@ backups:
               "the log is archived");
     }
 
+private:
+    // The time, in a second that no earlier call was given.
+    Moment next_second() const {
+        const auto second = [](Moment at) { return std::chrono::floor<std::chrono::seconds>(at); };
+        Moment now = SystemClock{}.now();
+        while (given_ && second(now) == second(*given_)) now = SystemClock{}.now();
+        given_ = now;
+        return now;
+    }
+    mutable std::optional<Moment> given_;
+
+public:
     ScratchDirectory directory;
     const std::string store = directory.path() + "/store";
     std::unique_ptr<ScratchServer> server;
