@@ -1,5 +1,7 @@
 #include "failover/clients.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "tables/observation.h"
@@ -16,12 +18,15 @@ std::vector<Attempt> sent_between(const std::vector<Attempt>& attempts, Moment f
 Json seen_by_clients(const std::vector<Attempt>& attempts, Moment from) {
     const std::vector<Outage> found = outages(attempts, from);
     const std::optional<Gap> gap = largest_gap(attempts, from - before);
-    const auto failed = std::count_if(attempts.begin(), attempts.end(), [&](const Attempt& attempt) {
-        return attempt.done >= from && !attempt.acknowledged;
-    });
+    const auto has_failed = [&](const Attempt& attempt) { return attempt.done >= from && !attempt.acknowledged; };
+    const auto failed = std::count_if(attempts.begin(), attempts.end(), has_failed);
+    const auto first = std::find_if(attempts.begin(), attempts.end(), has_failed);
     return {{"outage_s", found.empty() ? Json(0.0) : seconds_or_null(found.front().span())},
             {"gap_s", seconds_or_null(gap ? std::optional(gap->span()) : std::nullopt)},
             {"failed", failed},
+            {"first_error", first == attempts.end()
+                                ? Json()
+                                : Json(fmt::format("after {}: {}", readable(first->done - first->sent), first->error))},
             {"attempts", attempts.size()}};
 }
 

@@ -15,8 +15,9 @@ inline constexpr Span before = std::chrono::seconds{1};
 // The part of a writer's log that belongs to one repetition: attempts sent in [from - before, to).
 std::vector<Attempt> sent_between(const std::vector<Attempt>& attempts, Moment from, Moment to);
 
-// {"outage_s", "gap_s", "failed", "attempts"}: the first outage by the drill's own definition (0: no write failed;
-// null: not over at the end), the longest time between two acknowledgements, and how many writes failed.
+// {"outage_s", "gap_s", "failed", "first_error", "attempts"}: the first outage by the drill's own definition (0: no
+// write failed; null: not over at the end), the longest time between two acknowledgements, how many writes failed, and
+// what the first of them was told.
 Json seen_by_clients(const std::vector<Attempt>& attempts, Moment from);
 
 // How many of `attempts` are among the numbers that were acknowledged and are gone. Null if the store was not read.

@@ -145,7 +145,8 @@ Result<Rows> Api::write(const Transaction& transaction) {
         ~Leave() { --count; }
     } leave{metrics_.writes_waiting};
     const WriteGate::Pass pass = TRY(gate_.enter(config_.database.write_limit));
-    return database_.write(transaction, deadline);
+    // Whoever was held until the last moment has time for a try.
+    return database_.write(transaction, std::max(deadline, now() + config_.database.attempt_limit));
 }
 
 Api::Answer Api::maintenance(const ApiRequest& request) {

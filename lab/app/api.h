@@ -21,7 +21,8 @@
 //
 // Requests are limited for each session apart, else for each client address. A session token lives in Redis: while
 // Redis is away logins and sessions fail with 503, and only the service token (heartbeats, probes) is accepted. Writes
-// wait up to `write_wait` for a database that takes them, or for held writes to be released; then 503 with Retry-After.
+// wait up to `write_wait` for a database that takes them, or for held writes to be released (and then for one `attempt`
+// at least); then 503 with Retry-After.
 #pragma once
 
 #include <atomic>

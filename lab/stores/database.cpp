@@ -17,15 +17,16 @@ constexpr Span alarmed_interval = 25ms;
 // none open waits for one rather than for a new one to be opened, which takes several round trips.
 constexpr std::size_t connections_max = 8;
 
-class Permit {
+// Leaves the turnstile that it was entered by.
+class Passage {
 public:
-    explicit Permit(std::counting_semaphore<>& semaphore) : semaphore_(semaphore) {}
-    ~Permit() { semaphore_.release(); }
-    Permit(const Permit&) = delete;
-    Permit& operator=(const Permit&) = delete;
+    explicit Passage(Turnstile& turnstile) : turnstile_(turnstile) {}
+    ~Passage() { turnstile_.leave(); }
+    Passage(const Passage&) = delete;
+    Passage& operator=(const Passage&) = delete;
 
 private:
-    std::counting_semaphore<>& semaphore_;
+    Turnstile& turnstile_;
 };
 
 class Lent {
@@ -83,11 +84,39 @@ std::string_view to_string(Role role) {
     return "";
 }
 
+bool Turnstile::enter(Moment deadline) {
+    std::unique_lock lock{mutex_};
+    const auto mine = deadlines_.insert(deadline);
+    while (free_ == 0 || mine != deadlines_.begin()) {
+        const Span left = deadline - now();
+        if (left <= 0ms) break;
+        changed_.wait_for(lock, left);
+    }
+    const bool passes = free_ > 0 && mine == deadlines_.begin();
+    deadlines_.erase(mine);
+    if (passes) --free_;
+    if (free_ > 0 || !passes) changed_.notify_all();  // whoever is next now may not have been woken
+    return passes;
+}
+
+void Turnstile::leave() {
+    {
+        const std::lock_guard lock{mutex_};
+        ++free_;
+    }
+    changed_.notify_all();
+}
+
+std::size_t Turnstile::waiting() const {
+    const std::lock_guard lock{mutex_};
+    return deadlines_.size();
+}
+
 Database::Database(const DatabaseOptions& options)
     : write_limit_(options.write_limit),
       attempt_limit_(options.attempt_limit),
       connect_limit_(options.connect_limit),
-      permits_(connections_max) {
+      turnstile_(connections_max) {
     for (const DatabaseServer& address : options.servers) {
         auto server = std::make_unique<Server>();
         server->address = {address.region, without_negotiation(address.conninfo)};
@@ -235,9 +264,9 @@ void Database::doubt(std::size_t index) {
 }
 
 Database::Try Database::attempt(std::size_t index, const Transaction& transaction, Moment deadline, Span limit) {
-    if (!permits_.try_acquire_for(deadline - now()))
+    if (!turnstile_.enter(deadline))
         return {Try::Kind::not_done, {}, {Fault::unavailable, "too many statements at once"}};
-    const Permit permit{permits_};
+    const Passage passage{turnstile_};
     const Lent lent{mutex_, servers_[index]->lent};
     auto connection = borrow(index);
     if (!connection) {

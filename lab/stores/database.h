@@ -10,6 +10,9 @@
 // idempotent (a key chosen by the caller, ON CONFLICT DO NOTHING): an outcome that stayed unknown is repeated like one
 // that failed.
 //
+// More statements than there are connections wait for one, whoever must be done first before the others: after a switch
+// all the writes that were held come at once, and those that waited longest have the least time left.
+//
 // Where two servers call themselves primary, the one on the later timeline is used: like any client, this
 // one cannot prevent a second writer, only prefer the newer.
 #pragma once
@@ -19,7 +22,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <semaphore>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -55,6 +58,22 @@ struct DatabaseCounters {
     std::atomic<std::uint64_t> errors{0};    // tries that failed
     std::atomic<std::uint64_t> retries{0};   // tries after the first
     std::atomic<std::uint64_t> switches{0};  // how often the primary changed
+};
+
+// So many may pass at once; of those that wait, the one with the earliest deadline is next. Any thread may call.
+class Turnstile {
+public:
+    explicit Turnstile(std::size_t places) : free_(places) {}
+    // False if the deadline came first.
+    bool enter(Moment deadline);
+    void leave();
+    std::size_t waiting() const;
+
+private:
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::size_t free_;                 // guarded by mutex_
+    std::multiset<Moment> deadlines_;  // of those that wait; guarded by mutex_
 };
 
 // Any thread may call.
@@ -106,7 +125,7 @@ private:
 
     const Span write_limit_, attempt_limit_, connect_limit_;
     DatabaseCounters counters_;
-    std::counting_semaphore<> permits_;  // tries at once: a server has only so many connections to give
+    Turnstile turnstile_;  // tries at once: a server has only so many connections to give
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
     std::vector<std::unique_ptr<Server>> servers_;  // fixed after construction; fields guarded by mutex_
