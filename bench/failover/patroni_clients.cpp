@@ -52,17 +52,21 @@ Result<std::vector<Attempt>> PatroniClients::attempts() const {
 Result<void> PatroniClients::await_unbroken(Moment from, Span span, Span limit) const {
     const SystemClock clock;
     const Moment deadline = clock.now() + limit;
+    std::string last = "none failed";
     while (clock.now() < deadline) {
         Moment broken = from;
         for (const Attempt& attempt : TRY(attempts())) {
             if (attempt.sent < from) continue;
-            if (!attempt.acknowledged) broken = std::max(broken, attempt.done);
+            if (!attempt.acknowledged) {
+                broken = std::max(broken, attempt.done);
+                last = fmt::format("the last that failed, {}: {}", to_string(attempt.sent), attempt.error);
+            }
             if (attempt.acknowledged && attempt.done - broken >= span) return {};
         }
         wait_out(within(look_period));
     }
     return Error{Fault::unavailable,
-                 fmt::format("no {} of unbroken writes within {}", readable(span), readable(limit))};
+                 fmt::format("no {} of unbroken writes within {}; {}", readable(span), readable(limit), last)};
 }
 
 Result<LoadRecord> PatroniClients::stop(Moment fault) {
