@@ -262,7 +262,7 @@ void Engine::decide_running(std::size_t step, Moment now, Decision& out) {
             SharedJson evidence = look.evidence;
             if (!flight.learned->empty()) {
                 Json both = flight.learned;
-                both.update(look.evidence);
+                if (look.evidence->is_object()) both.update(look.evidence);  // what a target says may be anything
                 evidence = std::move(both);
             }
             return move(step, StepState::succeeded, Cause::confirmed, look.says, now, out, std::move(evidence));

@@ -56,6 +56,13 @@ TEST(Steps, SucceedOnlyWhenTheTargetShowsTheEffect) {
     EXPECT_EQ(get_string(stage.record("a").evidence, "learned"), "it");
 }
 
+TEST(Steps, KeepWhatTheyLearnedWhereTheTargetShowsNoEvidence) {
+    Stage stage(plan({step("a")}));
+    stage.thing("a").evidence = Json();
+    ASSERT_TRUE(stage.play_to_end());
+    EXPECT_EQ(get_string(stage.record("a").evidence, "learned"), "it");
+}
+
 TEST(Steps, FailWhenAnAcceptedEffectIsNotShownInTime) {
     Stage stage(plan({step("a", {.action = "act.plain"})}));
     stage.thing("a").replies = {{.happens = false}};

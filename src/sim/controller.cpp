@@ -137,6 +137,8 @@ void Controller::die(UnsyncedTail tail) {
     world_.ground.schedule().after(Span{0}, [dead = process_] { dead->executor.end(); });
     dead_ = std::move(process_);
     for (const auto& database : world_.databases) database->stop_rejoins();
+    world_.backups->work().forget();
+    world_.recoveries->work().forget();
     crash_journal(tail);
     if (!resumed_after) return;
     world_.ground.schedule().after(*resumed_after, [this, life_now = life_] {

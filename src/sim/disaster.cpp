@@ -8,6 +8,7 @@ namespace kedge::sim {
 namespace {
 
 constexpr Span warm_up = 4s;
+constexpr Span copied_before = 1s;  // what a recovered copy lacks when the plan begins
 constexpr Span declared_least = 300ms, declared_most = 3s;
 
 bool does(const BoundPlan& plan, std::string_view action) {
@@ -87,6 +88,14 @@ void Disaster::set_up(Loss loss) {
     } else if (home_ != 0) {
         world_.move_to(home_);
     }
+    // A plan that swaps in what it did not make finds it there.
+    const BoundPlan& plan = assignment_.plan();
+    for (const BoundStep& step : plan.steps)
+        if (step.type != nullptr && step.type->name == "recovery.prepare")
+            for (const auto& database : world_.databases)
+                if (database->name() == step.target)
+                    world_.recoveries->stand(get_string(*step.with, "name").value_or(""), *database,
+                                             schedule.now() - copied_before);
     if (scene_ != Scene::lost) return;
     strike(loss);
     schedule.run_until(schedule.now() + random_.between(declared_least, declared_most));

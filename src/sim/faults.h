@@ -42,6 +42,7 @@ std::span<const FaultPiece> faults_of_network();
 std::span<const FaultPiece> faults_of_targets();
 std::span<const FaultPiece> faults_of_people();
 std::span<const FaultPiece> faults_of_releases();
+std::span<const FaultPiece> faults_of_recoveries();
 // Every one, in a fixed order.
 const std::vector<FaultPiece>& all_faults();
 

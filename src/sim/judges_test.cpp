@@ -18,6 +18,7 @@ const ShippedUse failback{"regional-failback", {{"from", "us-west-2"}, {"to", "u
 const ShippedUse release_back{"application-rollback",
                               {{"release", "1.1.0"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
 const ShippedUse schema_back{"schema-rollback", {{"version", "2"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
+const ShippedUse swap{"promote-recovery", {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}}};
 const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
 constexpr std::uint64_t seeds_max = 1000;
 
@@ -279,6 +280,17 @@ const std::vector<Plant>& plants() {
          [=](Disaster& disaster, Bench&) {
              act(disaster, 20ms, "migrate", 1,
                  [](World& world) { (void)world.targets.migrations.at("aragora-schema")->migrate(2, 2s, far(world)); });
+         }},
+        {"the swap is fenced", "a copy takes the place of a server that runs", swap,
+         [](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "promote", 1, [](World& world) { world.ground.note(EffectKind::swap_in, 0, 0); });
+         }},
+        {"a swap tells its loss", "a copy takes the place of a fenced server that nobody compared it with", swap,
+         [](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "promote", 1, [](World& world) {
+                 world.databases.front()->raise_fence(world.databases.front()->at(0));
+                 world.ground.note(EffectKind::swap_in, 0, 0);
+             });
          }},
     };
     return all;

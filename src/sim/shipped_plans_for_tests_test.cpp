@@ -30,9 +30,8 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 
 const std::vector<ShippedUse>& shipped_uses() {
     static const std::string east = "us-east-1", west = "us-west-2";
-    // Not here: the verifications, point-in-time-recovery, promote-recovery, full-restore and redis-recovery. They work
-    // on files, and no file is simulated; they run on real ones in tests/verification_test.cpp, recovery_test.cpp,
-    // promotion_test.cpp and redis_recovery_test.cpp.
+    // Not here: redis-recovery, for no snapshot of a cache is simulated; it runs on real ones in
+    // tests/redis_recovery_test.cpp.
     static const std::vector<ShippedUse> uses{
         {"regional-failover", {{"from", east}, {"to", west}}},
         {"regional-failover", {{"from", east}, {"to", west}, {"scale", "true"}, {"instances", "3"}}},
@@ -46,6 +45,11 @@ const std::vector<ShippedUse>& shipped_uses() {
         {"post-failover-verification", {{"region", east}}},
         {"application-rollback", {{"release", "1.1.0"}, {"region", east}, {"other", west}}},
         {"schema-rollback", {{"version", "2"}, {"region", east}, {"other", west}}},
+        {"daily-verification", {}},
+        {"weekly-verification", {}},
+        {"point-in-time-recovery", {{"to", "latest"}, {"name", "copy"}}},
+        {"full-restore", {{"to", "latest"}, {"name", "copy"}}},
+        {"promote-recovery", {{"name", "copy"}, {"region", east}, {"standby", west}}},
         {"traffic-shift", {{"from", east}, {"to", west}, {"share", "10"}}},
     };
     return uses;

@@ -8,9 +8,6 @@
 namespace kedge::sim {
 namespace {
 
-// A look and the order that it allows: within the limits of both, somebody can promote by hand and nobody can know.
-constexpr Span look_and_order = 10s;
-
 // In the same run, before the promotion: proof that every other server cannot write, or people who took the risk. And
 // no fence of ours comes down, or is said to have been taken back, beside a server that was seen to be primary.
 class FenceBeforePromote final : public Invariant {

@@ -17,6 +17,9 @@ struct Broken {
     std::string story;
 };
 
+// A look and the order that it allows: within the limits of both, somebody can promote by hand and nobody can know.
+inline constexpr Span look_and_order = 10s;
+
 class Invariant {
 public:
     virtual ~Invariant() = default;
@@ -75,5 +78,7 @@ std::unique_ptr<Invariant> everything_settles();
 std::unique_ptr<Invariant> one_master_in_the_end();
 std::unique_ptr<Invariant> releases_live_with_the_schema();
 std::unique_ptr<Invariant> restore_point_first();
+std::unique_ptr<Invariant> swap_is_fenced();
+std::unique_ptr<Invariant> swap_tells_its_loss();
 
 }  // namespace kedge::sim

@@ -29,7 +29,9 @@ Invariants all_invariants() {
                             everything_settles,
                             one_master_in_the_end,
                             releases_live_with_the_schema,
-                            restore_point_first})
+                            restore_point_first,
+                            swap_is_fenced,
+                            swap_tells_its_loss})
         all.push_back(make());
     return all;
 }

@@ -19,9 +19,9 @@ constexpr Span far_delay = 30ms, far_jitter = 5ms, near_delay = 200us, near_jitt
 }  // namespace
 
 std::string_view to_string(Port port) {
-    static constexpr std::array<std::string_view, port_count> names{"database",    "fence",   "cache",   "sentinel",
-                                                                    "application", "traffic", "channel", "metrics",
-                                                                    "logs",        "store",   "samples", "migration"};
+    static constexpr std::array<std::string_view, port_count> names{
+        "database", "fence", "cache", "sentinel", "application", "traffic", "channel",
+        "metrics",  "logs",  "store", "samples",  "migration",   "backups", "recoveries"};
     return names[static_cast<std::size_t>(port)];
 }
 
@@ -49,6 +49,9 @@ std::string_view to_string(EffectKind kind) {
         case EffectKind::shift: return "shift traffic";
         case EffectKind::cut_sessions: return "cut sessions";
         case EffectKind::announce: return "announce";
+        case EffectKind::backups: return "work on backups";
+        case EffectKind::recoveries: return "work on a recovery";
+        case EffectKind::swap_in: return "swap in";
     }
     return "";
 }

@@ -44,9 +44,11 @@ enum class Port {
     logs,
     store,
     samples,
-    migration
+    migration,
+    backups,
+    recoveries
 };
-inline constexpr std::size_t port_count = 12;
+inline constexpr std::size_t port_count = 14;
 std::string_view to_string(Port port);
 
 // What becomes of one message to a part and of its answer.
@@ -80,6 +82,9 @@ enum class EffectKind {
     shift,
     cut_sessions,
     announce,
+    backups,     // work on backups was begun
+    recoveries,  // work on a recovery was begun
+    swap_in,     // a recovered copy took the place of a server
 };
 std::string_view to_string(EffectKind kind);
 

@@ -10,14 +10,18 @@ Log::Log(Lsn start) {
     branches_.push_back({.parent = std::nullopt, .begin = start, .end = start});
 }
 
-BranchId Log::fork(Point from, Moment at) {
+BranchId Log::fork(Point from, Moment at, std::uint32_t above) {
     const BranchId parent = containing(from);
     branches_.push_back({.parent = parent,
                          .begin = from.position,
                          .end = from.position,
-                         .timeline = branches_[parent].timeline + 1,
+                         .timeline = std::max(branches_[parent].timeline, above) + 1,
                          .since = at});
     return branches_.size() - 1;
+}
+
+std::uint32_t Log::newest_timeline() const {
+    return std::ranges::max(branches_, {}, &Branch::timeline).timeline;
 }
 
 Lsn Log::append(BranchId branch, RecordKind kind, std::int64_t first, std::int64_t count, std::uint64_t bytes,

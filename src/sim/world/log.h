@@ -37,8 +37,8 @@ public:
     // Branch 0 begins at `start`, timeline 1.
     explicit Log(Lsn start);
 
-    // A new branch that leaves `from` where it stands.
-    BranchId fork(Point from, Moment at);
+    // A new branch that leaves `from` where it stands. Its timeline is later than that of `from` and than `above`.
+    BranchId fork(Point from, Moment at, std::uint32_t above = 0);
     Lsn append(BranchId branch, RecordKind kind, std::int64_t first, std::int64_t count, std::uint64_t bytes,
                Moment at);
     void acknowledge(BranchId branch);  // its newest record
@@ -46,6 +46,7 @@ public:
     Lsn end(BranchId branch) const { return branches_[branch].end; }
     Lsn begin(BranchId branch) const { return branches_[branch].begin; }
     std::uint32_t timeline(Point point) const { return branches_[containing(point)].timeline; }
+    std::uint32_t newest_timeline() const;  // of all branches
     // How far `branch` had been written at `when`; its beginning if it was not there yet.
     Lsn position_at(BranchId branch, Moment when) const;
     // The branch, `point.branch` or an ancestor, on which the position lies.

@@ -150,6 +150,12 @@ void World::add_observers(const Estate& estate) {
     }
     std::vector<DatabaseModel*> watched;
     for (const auto& database : databases) watched.push_back(database.get());
+    auto shelves = std::make_unique<SimulatedBackups>(ground, estate, watched);
+    backups = shelves.get();
+    targets.backups = std::move(shelves);
+    auto beside = std::make_unique<SimulatedRecoveries>(ground, *backups, watched);
+    recoveries = beside.get();
+    targets.recoveries = std::move(beside);
     auto observer = std::make_unique<SimulatedSamples>(ground, std::move(watched));
     samples = observer.get();
     targets.samples = std::move(observer);

@@ -14,6 +14,7 @@
 #include "sim/world/simulated_database.h"
 #include "sim/world/simulated_migration.h"
 #include "sim/world/simulated_observation.h"
+#include "sim/world/simulated_recoveries.h"
 #include "targets/targets.h"
 
 namespace kedge::sim {
@@ -35,6 +36,8 @@ public:
     SimulatedSamples* samples = nullptr;      // owned by `targets`
     SimulatedMetrics* metrics = nullptr;      // owned by `targets`; null if the estate has none
     SimulatedLogs* logs = nullptr;
+    SimulatedBackups* backups = nullptr;  // owned by `targets`, as is the next
+    SimulatedRecoveries* recoveries = nullptr;
     Targets targets;
 
     // Every part of a region, and of the outside.

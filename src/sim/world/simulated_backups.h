@@ -1,0 +1,63 @@
+// The backups of the simulated world, as plans reach them: one newest backup for each policy, sound or damaged, and the
+// log that goes with them, whole or with a gap.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "estate/estate.h"
+#include "sim/world/database_model.h"
+#include "sim/world/side_work.h"
+#include "targets/backups.h"
+
+namespace kedge::sim {
+
+class SimulatedBackups final : public Backups {
+public:
+    // The databases outlive it.
+    SimulatedBackups(Ground& ground, const Estate& estate, std::vector<DatabaseModel*> databases);
+
+    Result<BackupsLook> look(const std::string& policy, Moment deadline) override;
+    Result<void> judge(const std::string& policy, Judging judging, const std::string& key, Moment deadline) override;
+    Result<void> create(const std::string& policy, const std::string& region, const std::string& key,
+                        Moment deadline) override;
+    Result<std::optional<std::string>> failure(const std::string& policy, const std::string& key) override;
+
+    Part& part() { return part_; }
+    const Part& part() const { return part_; }
+    SideWork& work() { return work_; }
+    void damage_newest();
+    void mend();
+
+    bool has_gap = false;  // in the archived log
+
+private:
+    struct Held {
+        BackupPolicy policy;
+        int taken = 1;  // so many so far
+        Moment newest{};
+        bool damaged = false;
+        std::optional<Moment> judged_at;
+        std::map<std::string, BackupAnswer> answers;
+
+        std::string name() const { return policy.name + "-" + std::to_string(taken); }
+    };
+    Result<Held*> find(const std::string& policy);
+    // The way to the store and the begin of work there.
+    Result<void> begin(Held& held, const std::string& key, Span least, Span most, SideWork::Finish finish,
+                       Moment deadline);
+    void answer(Held& held, Judging judging, const std::string& key);
+    std::optional<std::string> take(Held& held, const std::string& region);
+
+    Ground& ground_;
+    Part part_;
+    std::vector<DatabaseModel*> databases_;
+    std::map<std::string, Held> policies_;
+    SideWork work_;
+};
+
+// A server of the database in that region that runs and that Kedge, outside, reaches; null if none does.
+DatabaseModel::Server* reachable_copy(Ground& ground, DatabaseModel& database, const std::string& region);
+
+}  // namespace kedge::sim

@@ -1,0 +1,79 @@
+// Databases that the simulated world recovers beside production, as plans reach them. A copy is a point of its
+// database's log; what a promotion replaces is kept as one. Caches are not recovered here.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/world/simulated_backups.h"
+#include "targets/recoveries.h"
+
+namespace kedge::sim {
+
+class SimulatedRecoveries final : public Recoveries {
+public:
+    enum class Stage { chosen, failed, working, recovered, prepared, promoted };
+    struct Copy {
+        std::string key;
+        Stage stage = Stage::working;
+        DatabaseModel* database = nullptr;
+        Point point;
+        bool possible = true, answers = true;
+        std::string says, compared_by, compared_with;
+        std::int64_t only_production = 0;  // rows, when it was compared last
+        std::optional<Point> replaced;     // what production held before
+        bool replaced_was_standby = false;
+        std::optional<Place> in;  // where it is or was swapped in
+    };
+
+    // `backups` and the databases outlive it.
+    SimulatedRecoveries(Ground& ground, const SimulatedBackups& backups, std::vector<DatabaseModel*> databases);
+
+    Result<RecoveryLook> look(const std::string& name, Moment deadline) override;
+    Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> restore(const RestoreOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> compare(const std::string& name, const std::string& region, const std::string& key,
+                         Moment deadline) override;
+    Result<void> prepare(const std::string& name, const std::string& region, const std::string& key,
+                         Moment deadline) override;
+    Result<void> promote(const std::string& name, const std::string& region, const std::string& key,
+                         Moment deadline) override;
+    Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
+                          Moment deadline) override;
+    Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) override;
+    Result<void> keep(const std::string& name, const std::string& region, const std::string& key,
+                      Moment deadline) override;
+    Result<void> discard(const std::string& name, const std::string& key, Moment deadline) override;
+    Result<std::optional<std::string>> failure(const std::string& key) override;
+
+    // A copy as it stood at `when` is there already.
+    void stand(const std::string& name, DatabaseModel& database, Moment when);
+    std::map<std::string, Copy>& copies() { return copies_; }
+    SideWork& work() { return work_; }
+
+    bool excluded_are_known = true;  // whom the ledger names
+
+private:
+    Result<void> begin(const std::string& name, const std::string& key, Span least, Span most, SideWork::Finish finish,
+                       Moment deadline);
+    std::optional<std::string> recover(const std::string& name, const std::string& key, const std::string& database,
+                                       const std::string& to, bool only_choose);
+    std::optional<std::string> compare_now(Copy& copy, const std::string& region, const std::string& key);
+    std::optional<std::string> swap_in(Copy& copy, const std::string& region);
+    std::optional<std::string> swap_out(Copy& copy);
+    // An order about a copy that must be there.
+    Result<void> with_copy(const std::string& name, const std::string& key, Span least, Span most,
+                           std::function<std::optional<std::string>(Copy&)> finish, Moment deadline);
+
+    Ground& ground_;
+    const SimulatedBackups& backups_;
+    std::vector<DatabaseModel*> databases_;
+    Part part_;
+    std::map<std::string, Copy> copies_;
+    SideWork work_;
+};
+
+}  // namespace kedge::sim
