@@ -33,7 +33,8 @@ std::string story_of(Controller& controller) {
 // How often targets did what must not be done twice.
 std::string effects_of(World& world) {
     constexpr std::array once{EffectKind::promote,     EffectKind::shut_down,       EffectKind::raise_fence,
-                              EffectKind::lower_fence, EffectKind::cache_fail_over, EffectKind::start};
+                              EffectKind::lower_fence, EffectKind::cache_fail_over, EffectKind::start,
+                              EffectKind::swap_in};
     std::string text;
     for (const EffectKind kind : once)
         text +=

@@ -302,6 +302,12 @@ Result<Programme> make_programme(const Plan& plan, Estate estate, std::string la
                                     .reason = "a disaster in the simulator",
                                     .confirm = programme.plan().gate ? programme.plan().gate->confirm : "",
                                     .id = std::string(run_id)};
+    for (const BoundStep& step : programme.plan().steps)
+        if (step.type != nullptr && step.type->name == "recovery.restore-snapshot")
+            return Error{Fault::refused,
+                         fmt::format("step {}: no snapshot of a cache is simulated, so {} cannot be tried", step.id,
+                                     programme.plan().name),
+                         "try it on the lab"};
     const std::vector<StepTime> in_models = TRY(play_undisturbed(programme));
     if (took.empty()) return programme;
     slow_down(programme, took, in_models);
