@@ -45,7 +45,7 @@ int run(int argc, char** argv) {
                               .in_is_terminal = is_terminal(STDIN_FILENO),
                               .environment = environment_variables(),
                               .login = own_login(),
-                              .executable = "/proc/self/exe",
+                              .executable = own_program().value_or(argv[0]),
                               .clock = clock,
                               .window = [] { return window_size(STDOUT_FILENO); },
                               .interrupted = was_interrupted,

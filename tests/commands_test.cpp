@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <iomanip>
 
 #include "cli/commands.h"
 #include "cli/files_for_tests.h"
@@ -181,6 +182,31 @@ TEST(Detached, RunGoesOnByItselfAndIsAnsweredFromOutside) {
     EXPECT_TRUE(office.await([&] { return !office.controller(id); })) << "its controller ends with the run";
     EXPECT_THAT(office.line("run show " + id).out, HasSubstr("cancelled"));
     EXPECT_EQ(office.board(), "");
+}
+
+// What systemd would carry out, carried out: the units are worth nothing if that is not this program.
+TEST(Schedule, WritesAServiceWhoseCommandRunsThePlan) {
+    const Office office;
+    const std::string units = office.directory + "/units";
+    ASSERT_TRUE(make_directories(units));
+    const RunOutput installed = office.line("schedule install tell --input what=hello --at 06:00 --units " + units);
+    ASSERT_EQ(installed.exit.code, 0) << installed.err;
+    for (const char* name : {"/kedge-plan-tell.service", "/kedge-overdue.service"}) {
+        const Result<std::string> service = read_file(units + name);
+        ASSERT_TRUE(service) << service.error().message;
+        const std::size_t at = service->find("ExecStart=");
+        ASSERT_NE(at, std::string::npos) << *service;
+        const std::string line = service->substr(at, service->find('\n', at) - at);
+        std::istringstream words(line.substr(line.find('=') + 1));
+        Arguments command;
+        for (std::string word; words >> std::quoted(word);) command.push_back(word);
+        ASSERT_FALSE(command.empty()) << line;
+        EXPECT_EQ(command.front(), KEDGE_PROGRAM);
+        const Result<RunOutput> done = run(command, within(20s), {.environment = office.variables(), .directory = "/"});
+        ASSERT_TRUE(done) << done.error().message;
+        EXPECT_TRUE(done->exit.ok()) << done->err;
+    }
+    EXPECT_THAT(office.board(), HasSubstr("hello"));
 }
 
 TEST(SecondKedge, IsRefusedOnTheSameRunAndGoesOnOnceTheFirstIsDead) {

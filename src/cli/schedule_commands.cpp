@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "actions/action.h"
+#include "cli/asking.h"
 #include "cli/commands.h"
 #include "cli/schedules.h"
 #include "cli/table.h"
@@ -58,6 +59,8 @@ Result<ScheduledPlan> wanted(const Context& context, const InstallSchedule& opti
     const Plan plan = TRY(find_plan(context, options.plan));
     if (const Parsed<BoundPlan> bound = bind_plan(plan, options.inputs, estate, catalogue()); !bound)
         return bound.mistakes().error();
+    // The service runs as whoever installs it, and asks for the run in that person's name.
+    TRY(find_asker(context, estate, false));
     if (plan.gate)
         return Error{Fault::refused, fmt::format("plan {} begins only when people agree: nobody is there", plan.name)};
     for (const std::string& name : options.alert) {

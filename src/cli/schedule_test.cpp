@@ -74,6 +74,8 @@ TEST_F(ScheduledOffice, RefusesWhatCannotRunByItself) {
     EXPECT_EQ(schedule("install asking --at 06:00").code, 7);  // people have to agree
     EXPECT_EQ(schedule("install tell -i what=rain --at 06:00 --alert door").code, 4);
     EXPECT_EQ(schedule("install nothing --at 06:00").code, 4);
+    world_.login = "stranger";  // as whom the service would run
+    EXPECT_EQ(schedule("install tell -i what=rain --at 06:00").code, 5);
     EXPECT_TRUE(fs::is_empty(units()));
 }
 

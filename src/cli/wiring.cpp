@@ -185,8 +185,7 @@ Result<Targets> bind_targets(const Estate& estate, const std::string& state_dire
         TRY(bind_target(target, estate.name, targets).within("target " + target.name));
     targets.samples = std::make_unique<FileSamples>(samples_in(state_directory));
     if (!estate.backups.empty()) {
-        std::error_code failed;
-        const std::string program = std::filesystem::read_symlink("/proc/self/exe", failed);
+        const std::string program = TRY(own_program());
         targets.backups =
             std::make_unique<backup::PolicyBackups>(backup::PolicyBackupsSettings{estate, state_directory, program});
         targets.recoveries =

@@ -22,13 +22,6 @@ std::string directory_of(const std::string& path) {
     return path.substr(0, path.rfind('/'));
 }
 
-Result<std::string> this_program() {
-    std::array<char, 4096> path{};
-    const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
-    if (size <= 0) return Error{Fault::unavailable, "cannot find the program that runs"};
-    return std::string(path.data(), static_cast<std::size_t>(size));
-}
-
 // Anybody may make names in /var/tmp: what we find there must be a directory of ours that nobody else writes to.
 Result<void> make_private(const std::string& path, mode_t mode, uid_t owner, gid_t group) {
     if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
@@ -79,7 +72,7 @@ Result<void> Lab::prepare(const Until& until) const {
 
 // The lab's programs run from copies: the originals may lie where its login cannot read, and may be built anew.
 Result<void> Lab::copy_programs() const {
-    const std::string own = TRY(this_program());
+    const std::string own = TRY(own_program());
     TRY(make_directories(layout().programs(), 0755));
     TRY(copy_file(own, layout().own_program(), 0755));
     for (const std::string& target : {layout().application_program(), layout().writer_program()}) {

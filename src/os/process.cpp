@@ -246,6 +246,16 @@ Environment clean_environment(const std::optional<Login>& login) {
             "HOME=" + (home.empty() ? "/" : home), "USER=" + user,   "LOGNAME=" + user};
 }
 
+Result<std::string> own_program() {
+    std::array<char, 4096> path{};
+    const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
+    if (size <= 0) return Error{Fault::unavailable, "cannot find the program that runs: /proc/self/exe cannot be read"};
+    std::string found(path.data(), static_cast<std::size_t>(size));
+    constexpr std::string_view replaced = " (deleted)";  // proc(5)
+    if (found.ends_with(replaced)) found.resize(found.size() - replaced.size());
+    return found;
+}
+
 Result<std::string> find_program(const std::string& name) {
     if (name.find('/') != std::string::npos) {
         if (access(name.c_str(), X_OK) == 0) return name;

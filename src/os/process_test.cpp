@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,17 @@ bool runs(pid_t pid) {
 
 bool has_children() {
     return waitpid(-1, nullptr, WNOHANG) == 0 || errno != ECHILD;
+}
+
+TEST(OwnProgram, IsThePathOfTheFileThatRuns) {
+    const Result<std::string> program = own_program();
+    ASSERT_TRUE(program) << program.error().message;
+    EXPECT_EQ(program->substr(program->rfind('/') + 1), "os_test");
+    struct stat file {
+    }, running{};
+    ASSERT_EQ(stat(program->c_str(), &file), 0);
+    ASSERT_EQ(stat("/proc/self/exe", &running), 0);
+    EXPECT_EQ(file.st_ino, running.st_ino);
 }
 
 TEST(Run, CollectsWhatAProgramWritesAndHowItEnds) {
