@@ -27,7 +27,10 @@ std::optional<minutes> parse_time(std::string_view text) {
 }
 
 DueState stands(const Schedule& schedule, Moment due, const std::vector<ScheduledRun>& since, Moment now) {
-    if (std::ranges::any_of(since, &ScheduledRun::succeeded)) return DueState::done;
+    // The newest answer counts: what was well at six may be found damaged at noon.
+    const auto newest =
+        std::find_if(since.rbegin(), since.rend(), [](const ScheduledRun& run) { return run.ended.has_value(); });
+    if (newest != since.rend() && newest->succeeded) return DueState::done;
     const bool is_over = now > std::max(due, schedule.since) + schedule.spread + schedule.limit;
     const bool all_ended = std::ranges::all_of(since, [](const ScheduledRun& run) { return run.ended.has_value(); });
     if (!since.empty() && all_ended) return DueState::failed;

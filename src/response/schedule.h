@@ -53,9 +53,9 @@ struct ScheduledRun {
 enum class DueState {
     waiting,  // nothing was due yet
     due,      // it may still begin, or has begun and may still succeed
-    done,     // a run since it was last due succeeded
-    failed,   // every run since it was last due failed
-    overdue,  // none has ended, and the time for it is over
+    done,     // the newest run that ended since it was last due succeeded
+    failed,   // the newest run since it was last due failed
+    overdue,  // none has ended well, and the time for it is over
 };
 std::string_view to_string(DueState standing);
 

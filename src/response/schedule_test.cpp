@@ -94,6 +94,9 @@ TEST_F(Stands, FailedWithWhatWasFound) {
         look("2026-11-25T06:30:00Z", {yesterday_, run("2026-11-25T06:03:00Z", "2026-11-25T06:20:00Z", false)});
     EXPECT_EQ(failed.standing, DueState::failed);
     EXPECT_EQ(failed.says, "run r-25: dump is damaged");
+    const auto since = look("2026-11-25T12:00:00Z", {run("2026-11-25T06:00:00Z", "2026-11-25T06:01:00Z", true),
+                                                     run("2026-11-25T11:00:00Z", "2026-11-25T11:30:00Z", false)});
+    EXPECT_EQ(since.standing, DueState::failed) << "the newest answer counts";
 }
 
 TEST_F(Stands, OverdueWhenNothingRanOrNothingEnds) {
