@@ -6,9 +6,12 @@
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <thread>
+
+#include "base/check.h"
 
 namespace kedge {
 namespace {
@@ -20,6 +23,7 @@ struct FreeAddresses {
 // What the asking thread and the resolving thread share: whoever is last frees it.
 struct Lookup {
     Descriptor done{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    std::atomic<bool> is_answered = false;  // the two below are set: the event alone orders nothing between threads
     int code = 0;
     std::unique_ptr<addrinfo, FreeAddresses> list;
 };
@@ -79,9 +83,11 @@ Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port
         addrinfo* list = nullptr;
         lookup->code = getaddrinfo(host.c_str(), nullptr, &hints, &list);
         lookup->list.reset(list);
+        lookup->is_answered.store(true, std::memory_order_release);
         eventfd_write(lookup->done.get(), 1);
     }).detach();
     TRY(wait_ready(lookup->done.get(), POLLIN, until).within("resolve " + host));
+    check(lookup->is_answered.load(std::memory_order_acquire), "the event says that it is answered");
 
     if (lookup->code == EAI_NONAME || lookup->code == EAI_NODATA)
         return Error{Fault::not_found, fmt::format("resolve {}: {}", host, gai_strerror(lookup->code))};
