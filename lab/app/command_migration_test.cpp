@@ -1,5 +1,5 @@
 // The driver `command` with this application's own migrations, on a real server.
-#include "targets/migration/command_migration.h"
+#include "targets/command/command_migration.h"
 
 #include <gmock/gmock.h>
 

@@ -9,7 +9,7 @@
 #include "os/http.h"
 #include "os/secret.h"
 #include "os/websocket.h"
-#include "targets/application/placeholders.h"
+#include "targets/placeholders.h"
 
 namespace kedge {
 namespace {

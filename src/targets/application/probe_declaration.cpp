@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "targets/application/placeholders.h"
+#include "targets/placeholders.h"
 #include "targets/application/probe.h"
 
 namespace kedge {

@@ -9,7 +9,7 @@
 #include "os/clock.h"
 #include "os/files.h"
 #include "os/http_stub.h"
-#include "targets/application/placeholders.h"
+#include "targets/placeholders.h"
 
 namespace kedge {
 namespace {

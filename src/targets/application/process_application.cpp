@@ -9,7 +9,7 @@
 #include "base/suggest.h"
 #include "os/clock.h"
 #include "os/secret.h"
-#include "targets/application/placeholders.h"
+#include "targets/placeholders.h"
 
 namespace kedge {
 namespace {

@@ -1,23 +1,14 @@
-#include "targets/migration/command_migration.h"
+#include "targets/command/command_migration.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
+#include "targets/command/words.h"
+
 namespace kedge {
 namespace {
-
-constexpr std::string_view version_mark = "${version}";
-
-// The first line of what a program said that is not empty.
-std::string first_line(const RunOutput& output) {
-    for (const std::string* text : {&output.err, &output.out}) {
-        std::string line = text->substr(0, text->find('\n'));
-        if (!line.empty()) return line;
-    }
-    return to_string(output.exit);
-}
 
 // A number alone on its line.
 std::optional<std::int64_t> number(const std::string& text) {
@@ -52,10 +43,7 @@ Result<MigrationLook> CommandMigration::look(Moment deadline) {
 }
 
 Result<void> CommandMigration::migrate(std::int64_t version, Span lock_timeout, Moment deadline) {
-    Arguments words = settings_.migrate;
-    for (std::string& word : words)
-        if (const std::size_t at = word.find(version_mark); at != std::string::npos)
-            word.replace(at, version_mark.size(), std::to_string(version));
+    const Arguments words = filled(settings_.migrate, {{"version", std::to_string(version)}});
     // A timeout of 0 would mean none.
     const auto milliseconds = std::max<std::int64_t>(1, lock_timeout / std::chrono::milliseconds{1});
     const std::string options = fmt::format("PGOPTIONS=-c lock_timeout={}ms", milliseconds);

@@ -1,4 +1,4 @@
-#include "targets/application/placeholders.h"
+#include "targets/placeholders.h"
 
 #include <algorithm>
 #include <functional>
