@@ -83,6 +83,27 @@ TEST(LongWork, ThatGaveUpAfterAllWasDoneHasSucceeded) {
     EXPECT_EQ(stage.state_of("a"), StepState::succeeded);
 }
 
+TEST(LongWork, ThatWasCutOffIsAskedForAgainWhileTriesAreLeft) {
+    Stage stage(plan({step("a", {.action = "act.idempotent", .deadline = 4h, .attempts = 3})}));
+    stage.thing("a").replies = {{.shows_after = 3h}, {.shows_after = 1h}};
+    ASSERT_TRUE(stage.play([&] { return stage.thing("a").effects == 1; }));
+    stage.thing("a").cut_off = true;
+    ASSERT_TRUE(stage.play([&] { return stage.thing("a").effects == 2; }));
+    stage.thing("a").cut_off = false;
+    ASSERT_TRUE(stage.play_to_end());
+    EXPECT_EQ(stage.state_of("a"), StepState::succeeded);
+    EXPECT_EQ(stage.record("a").attempt, 2);
+
+    Stage again(plan({step("a", {.action = "act.idempotent", .deadline = 4h, .attempts = 2})}));
+    again.thing("a").replies = {{.shows_after = 3h}, {.shows_after = 3h}};
+    again.thing("a").cut_off = true;
+    const Moment begun = again.now();
+    ASSERT_TRUE(again.play_to_end());
+    EXPECT_EQ(again.record("a").attempt, 2);
+    EXPECT_TRUE(again.said("after 2 attempts"));
+    EXPECT_LT(again.now() - begun, 1min) << "nobody waited for the deadline";
+}
+
 TEST(AtMostOnce, IsNeverRepeatedWithoutAPerson) {
     for (const Fault fault : {Fault::outcome_unknown, Fault::unavailable}) {
         Stage stage(plan({step("a", {.action = "act.once"})}));

@@ -64,6 +64,7 @@ struct Thing {
     std::optional<Moment> comes;                        // when an effect that was asked for will be there
     bool at_it = false;                                 // and the target shows until then that it took the order
     bool gave_up = false;                               // it took the order, and works at it no longer
+    bool cut_off = false;                               // it took the order, and was stopped at it
     bool undo_gave_up = false;                          // it was taken back, and must not have been
     std::deque<Reply> replies = {}, undo_replies = {};  // to the next orders; then all is accepted
     int effects = 0, undone = 0, looks = 0;

@@ -237,12 +237,13 @@ Look Stage::look_at(const CallOrder& order) {
                 .says = "a condition",
                 .again_after = thing.again_after};
     return {.done = truth(thing.there),
-            .allowed = thing.comes && thing.at_it ? Truth::no : thing.allowed,
+            .allowed = thing.comes && thing.at_it && !thing.cut_off ? Truth::no : thing.allowed,
             .says = thing.there     ? "it is there"
                     : thing.gave_up ? "it gave up"
                                     : "it is not there",
             .evidence = thing.evidence,
-            .gave_up = thing.gave_up};
+            .gave_up = thing.gave_up,
+            .cut_off = thing.cut_off};
 }
 
 Stage::Out Stage::carry_out(const CallOrder& order) {

@@ -269,6 +269,8 @@ void Engine::decide_running(std::size_t step, Moment now, Decision& out) {
         }
         // Nobody works at it any more: to wait for the deadline would only hide that.
         if (look.gave_up) return move(step, StepState::failed, Cause::not_shown, look.says, now, out, look.evidence);
+        if (look.cut_off)
+            return move(step, StepState::unknown, Cause::contact_lost, look.says, now, out, look.evidence);
     }
     if (now >= *state_.record(step).intended_at + bound.deadline && flight.out == 0) {
         if (flight.saw_done == Truth::no)

@@ -20,7 +20,9 @@ struct Look {
     SharedJson evidence = SharedJson::object();  // name -> value; units in the names: lag_seconds, behind_bytes
     std::optional<double> progress;              // 0..1 of long work
     bool gave_up = false;                        // long work that was accepted has ended without its effect
-    std::optional<Span> again_after;             // when to look again, if that is sooner than anybody would
+    // Long work that was accepted was cut off: asked for again it goes on where it stopped, while tries are left.
+    bool cut_off = false;
+    std::optional<Span> again_after;  // when to look again, if that is sooner than anybody would
 };
 
 }  // namespace kedge
