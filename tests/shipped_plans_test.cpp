@@ -72,6 +72,7 @@ const std::vector<Use> uses{
     {"schema-rollback",
      {{"version", "1"}, {"region", "us-east-1"}, {"other", "us-west-2"}},
      {"aragora-api", "aragora-postgres", "aragora-schema"}},
+    {"knowledge-index-rebuild", {{"region", "us-east-1"}}, {"aragora-knowledge"}},
     {"redis-recovery",
      {{"region", "us-east-1"}, {"replica", "us-west-2"}, {"name", "copy"}},
      {"aragora-api", "aragora-redis"}},

@@ -45,7 +45,8 @@ Api::Api(const Config& config, RequestLog& log)
       database_(config.database),
       cache_(config.cache),
       limiter_(cache_),
-      gate_(config.maintenance, config.maintenance_file) {}
+      gate_(config.maintenance, config.maintenance_file),
+      knowledge_(config.knowledge) {}
 
 ApiResponse Api::handle(const ApiRequest& request) {
     const Moment start = now();
@@ -95,6 +96,7 @@ ApiResponse Api::route(const ApiRequest& request) {
     if (path == "/api/debates" && is_get) return answer(path, list_debates(request));
     if (path.starts_with("/api/debates/") && is_get)
         return answer("/api/debates/{id}", read_debate(request, path.substr(13)));
+    if (path == "/api/knowledge" && is_get) return answer(path, search_knowledge(request));
     if (path == "/api/heartbeat" && is_post) return answer(path, take_heartbeat(request));
     if (path == "/api/heartbeat" && is_get) return answer(path, list_heartbeats(request));
     if (path == "/admin/maintenance") return answer(path, maintenance(request));

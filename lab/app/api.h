@@ -12,6 +12,8 @@
 //   POST /api/debates           {question or task, agents, rounds}: 200 with debate_id; needs a bearer token.
 //                               An Idempotency-Key makes a repeated request the same debate.
 //   GET  /api/debates[/{id}]    200, 404; answered from a standby where no primary is; ?limit=1..100
+//   GET  /api/knowledge?q=      the nodes with all these words: 200 {answered_by, degraded, results}; in degraded
+//                               mode, or without an index that can be read, by the table instead, "because" says why
 //   POST /api/heartbeat         {stream, seq}: 200 {stream, seq, at, region, instance} once committed
 //   GET  /api/heartbeat?stream= the ranges of stored numbers
 //   GET  /metrics               Prometheus text
@@ -37,6 +39,7 @@
 #include "cache.h"
 #include "config.h"
 #include "database.h"
+#include "knowledge_index.h"
 #include "limiter.h"
 #include "metrics.h"
 #include "request_log.h"
@@ -104,6 +107,7 @@ private:
     Answer create_debate(const ApiRequest& request);
     Answer read_debate(const ApiRequest& request, const std::string& id);
     Answer list_debates(const ApiRequest& request);
+    Answer search_knowledge(const ApiRequest& request);
     Answer take_heartbeat(const ApiRequest& request);
     Answer list_heartbeats(const ApiRequest& request);
     Answer maintenance(const ApiRequest& request);
@@ -128,6 +132,7 @@ private:
     RequestMetrics metrics_;
 
     WriteGate gate_;
+    ServedKnowledge knowledge_;
 
     std::mutex health_mutex_;  // held across a look, so that many askers cost one
     std::optional<Health> health_;

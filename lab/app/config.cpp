@@ -12,10 +12,10 @@
 namespace kedge::lab {
 namespace {
 
-constexpr std::array known_keys = {"instance",  "region",      "listen",           "source",
-                                   "databases", "sentinels",   "master",           "log",
-                                   "release",   "maintenance", "maintenance_file", "service_token_file",
-                                   "limits",    "write_wait",  "attempt",          "connect"};
+constexpr std::array known_keys = {
+    "knowledge",          "instance", "region",     "listen",  "source",      "databases",
+    "sentinels",          "master",   "log",        "release", "maintenance", "maintenance_file",
+    "service_token_file", "limits",   "write_wait", "attempt", "connect"};
 
 Result<void> refuse_unknown_keys(const Json& json) {
     const std::vector<std::string> known(known_keys.begin(), known_keys.end());
@@ -88,6 +88,7 @@ Result<Config> read_config(const Json& json) {
     config.release = get_string(json, "release").value_or(config.release);
     config.maintenance = TRY(parse_maintenance(get_string(json, "maintenance").value_or("off")));
     config.maintenance_file = get_string(json, "maintenance_file").value_or("");
+    config.knowledge = get_string(json, "knowledge").value_or("");
     if (const auto path = get_string(json, "service_token_file"))
         config.service_token = trimmed(TRY(read_file(*path, 4096).within("service_token_file")));
     config.limits = read_limits(json);

@@ -14,6 +14,7 @@
 //     "release": "1.0.0",
 //     "maintenance": "off",                   off, hold or refuse: until told otherwise; default off
 //     "maintenance_file": "/.../a.mode",      keeps the mode across a restart; may be absent
+//     "knowledge": "/.../knowledge",          directory of the index over knowledge_nodes; absent: no index
 //     "service_token_file": "/.../token",     the bearer token of the probes; absent: no token is asked for
 //     "limits": {"list": 30, "read": 300, "create": 60, "login": 30},   requests a minute and client
 //     "write_wait": "2s", "attempt": "400ms", "connect": "300ms"        as in database.h
@@ -55,6 +56,7 @@ struct Config {
     std::string release = "unknown";
     Maintenance maintenance = Maintenance::off;
     std::string maintenance_file;
+    std::string knowledge;
     std::string service_token;  // read from service_token_file; empty if none is asked for
     RateLimits limits;
 };

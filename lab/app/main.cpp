@@ -5,6 +5,7 @@
 //   kedge-lab-app --schema CONNINFO version     prints the version of the schema (migrations.h)
 //   kedge-lab-app --schema CONNINFO validate    exits with 1 if it is not what its version says, 2 if nobody knows
 //   kedge-lab-app --schema CONNINFO to N        moves it up or down
+//   kedge-lab-app --index DIRECTORY CONNINFO ...   builds, serves and asks the index of knowledge (knowledge_job.h)
 #include <fmt/format.h>
 
 #include <charconv>
@@ -16,6 +17,7 @@
 
 #include "api.h"
 #include "init.h"
+#include "knowledge_job.h"
 #include "migrations.h"
 #include "os/clock.h"
 #include "os/files.h"
@@ -76,7 +78,7 @@ Result<void> schema(const std::vector<std::string>& words) {
     return Error{Fault::invalid_input, "usage: kedge-lab-app --schema CONNINFO version | validate | to N"};
 }
 
-int run(const std::vector<std::string>& words) {
+int run(const std::string& program, const std::vector<std::string>& words) {
     Result<void> done;
     if (words.size() == 1 && !words[0].starts_with("-"))
         done = run_instance(words[0]);
@@ -84,10 +86,12 @@ int run(const std::vector<std::string>& words) {
         done = initialise(words[1], words[3]);
     else if (words.size() >= 3 && words[0] == "--schema")
         done = schema(words);
+    else if (words.size() >= 2 && words[0] == "--index")
+        done = run_index_command(program, {words.begin() + 1, words.end()});
     else
         done = Error{Fault::invalid_input,
                      "usage: kedge-lab-app CONFIG | --init CONNINFO --password-file FILE | "
-                     "--schema CONNINFO version|validate|to N"};
+                     "--schema CONNINFO version|validate|to N | --index DIRECTORY CONNINFO ..."};
     return done ? 0 : complain(done.error());
 }
 
@@ -95,5 +99,5 @@ int run(const std::vector<std::string>& words) {
 }  // namespace kedge::lab
 
 int main(int argc, char** argv) {
-    return kedge::lab::run({argv + 1, argv + argc});
+    return kedge::lab::run(argv[0], {argv + 1, argv + argc});
 }

@@ -76,6 +76,10 @@ Result<Migration*> Call::migration() const {
     return find_target(targets.migrations, target);
 }
 
+Result<Index*> Call::index() const {
+    return find_target(targets.indexes, target);
+}
+
 Result<Backups*> Call::backups() const {
     if (targets.backups == nullptr) return Error{Fault::not_found, "no backups are bound: the estate has no policies"};
     return targets.backups.get();

@@ -56,6 +56,7 @@ struct Call {
     Result<Metrics*> metrics() const;
     Result<Logs*> logs() const;
     Result<Migration*> migration() const;
+    Result<Index*> index() const;
     Result<Backups*> backups() const;  // of the estate, whatever the target
     Result<Recoveries*> recoveries() const;
 };

@@ -9,7 +9,7 @@ const std::vector<Action>& actions() {
         std::vector<Action> table;
         for (auto* part : {&postgres_actions, &postgres_role_actions, &redis_actions, &redis_recovery_actions,
                            &application_actions, &traffic_actions, &observation_actions, &channel_actions,
-                           &backup_actions, &recovery_actions, &migration_actions}) {
+                           &backup_actions, &recovery_actions, &migration_actions, &index_actions}) {
             std::vector<Action> more = part();
             table.insert(table.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
         }

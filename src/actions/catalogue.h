@@ -18,5 +18,6 @@ std::vector<Action> channel_actions();
 std::vector<Action> backup_actions();
 std::vector<Action> recovery_actions();
 std::vector<Action> migration_actions();
+std::vector<Action> index_actions();
 
 }  // namespace kedge

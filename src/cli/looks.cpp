@@ -160,7 +160,8 @@ std::vector<Sight> sights_of(const Target& target, const Targets& targets) {
         case TargetKind::channel:
         case TargetKind::metrics:
         case TargetKind::logs:
-        case TargetKind::migration: break;  // they hold or carry; a plan's step looks at what it needs of them
+        case TargetKind::migration:
+        case TargetKind::index: break;  // they hold or carry; a plan's step looks at what it needs of them
     }
     return sights;
 }

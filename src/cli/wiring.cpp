@@ -10,6 +10,7 @@
 #include "os/socket.h"
 #include "recover/own_recoveries.h"
 #include "targets/application/process_application.h"
+#include "targets/command/command_index.h"
 #include "targets/command/command_migration.h"
 #include "targets/files/file_channel.h"
 #include "targets/files/file_logs.h"
@@ -139,6 +140,15 @@ std::unique_ptr<Migration> bind_migration(const Target& target) {
                                  .releases = release_ranges(get(target.settings.json(), "releases"))});
 }
 
+std::unique_ptr<Index> bind_index(const Target& target) {
+    return std::make_unique<CommandIndex>(CommandIndexSettings{.name = target.name,
+                                                               .look = target.settings.texts("look"),
+                                                               .degrade = target.settings.texts("degrade"),
+                                                               .serve = target.settings.texts("serve"),
+                                                               .rebuild = target.settings.texts("rebuild"),
+                                                               .sample = target.settings.texts("sample")});
+}
+
 Result<std::unique_ptr<Channel>> bind_channel(const Target& target, const std::string& estate) {
     const auto setting = [&](std::string_view name) { return target.settings.text(name).value_or(""); };
     if (target.driver == "slack")
@@ -169,6 +179,7 @@ Result<void> bind_target(const Target& target, const std::string& estate, Target
             break;
         case TargetKind::logs: targets.logs[target.name] = TRY(bind_logs(target)); break;
         case TargetKind::migration: targets.migrations[target.name] = bind_migration(target); break;
+        case TargetKind::index: targets.indexes[target.name] = bind_index(target); break;
     }
     return {};
 }

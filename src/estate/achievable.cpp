@@ -172,7 +172,8 @@ private:
                 case TargetKind::channel:
                 case TargetKind::metrics:
                 case TargetKind::logs:
-                case TargetKind::migration: {
+                case TargetKind::migration:
+                case TargetKind::index: {
                     const Term nothing_known{
                         name, fmt::format("no figures of {} are known", to_string(target.kind)), {}};
                     keep_longer(stores, {nothing_known});

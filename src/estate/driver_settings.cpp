@@ -292,10 +292,27 @@ Case migration_command() {
                   "releases of the application, each with the versions that it lives with")}};
 }
 
+Case index_command() {
+    return {
+        {"index", "command"},
+        "An index that is derived from a database; programs build, serve and ask it.",
+        {required("of", shape::name(), "the database"),
+         required("look", arguments(), "prints as JSON how it stands, its newest job among it"),
+         required("degrade", arguments(), "has searches answered without it; exit code 0 = done, 1 = refused"),
+         required("serve", arguments(), "has it answer them again; exit code 0 = done, 1 = refused"),
+         required(
+             "rebuild", arguments(),
+             "starts a job that builds it, and ends; one that died goes on where it stopped, one that runs is left "
+             "alone; `${job}` is its name"),
+         required("sample", arguments(),
+                  "asks the index for rows of the source, and the source for entries of the index; prints as JSON what "
+                  "was found; `${size}` of each")}};
+}
+
 Fields common_fields() {
     return {required("kind",
                      shape::choice({"database", "cache", "application", "traffic", "store", "channel", "metrics",
-                                    "logs", "migration"}),
+                                    "logs", "migration", "index"}),
                      "what it is to plans"),
             required("driver",
                      shape::choice({"host", "patroni", "sentinel", "process", "haproxy", "file", "slack", "pagerduty",
@@ -315,10 +332,10 @@ bool is_common_target_field(std::string_view name) {
 }
 
 Shape target_shape() {
-    return shape::variant(
-        "a target", {"kind", "driver"}, common_fields(),
-        {postgres_host(), postgres_patroni(), redis_sentinel(), application_process(), traffic_haproxy(), store_file(),
-         channel_file(), channel_slack(), channel_pagerduty(), metrics_prometheus(), logs_file(), migration_command()});
+    return shape::variant("a target", {"kind", "driver"}, common_fields(),
+                          {postgres_host(), postgres_patroni(), redis_sentinel(), application_process(),
+                           traffic_haproxy(), store_file(), channel_file(), channel_slack(), channel_pagerduty(),
+                           metrics_prometheus(), logs_file(), migration_command(), index_command()});
 }
 
 bool holds_password(std::string_view text) {

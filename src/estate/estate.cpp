@@ -25,6 +25,7 @@ std::string_view to_string(TargetKind kind) {
         case TargetKind::metrics: return "metrics";
         case TargetKind::logs: return "logs";
         case TargetKind::migration: return "migration";
+        case TargetKind::index: return "index";
     }
     return {};
 }

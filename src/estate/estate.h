@@ -18,7 +18,7 @@
 
 namespace kedge {
 
-enum class TargetKind { database, cache, application, traffic, store, channel, metrics, logs, migration };
+enum class TargetKind { database, cache, application, traffic, store, channel, metrics, logs, migration, index };
 std::string_view to_string(TargetKind kind);
 
 // Recovery objectives; names and figures are the estate's own.

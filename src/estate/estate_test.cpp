@@ -136,7 +136,7 @@ TEST(ParseEstate, NamesEveryMistake) {
         {"kind: channel",
          "kind: chanel",
          {"e.yaml:55:16: expected one of database, cache, application, traffic, store, channel, metrics, logs, "
-          "migration, found `chanel`; did you mean `channel`?"}},
+          "migration, index, found `chanel`; did you mean `channel`?"}},
     };
     for (const auto& [what, by, lines] : cases) EXPECT_EQ(lines_with(what, by), lines) << by;
 }

@@ -14,9 +14,9 @@
 namespace kedge {
 namespace {
 
-constexpr std::array kinds = {TargetKind::database, TargetKind::cache, TargetKind::application,
-                              TargetKind::traffic,  TargetKind::store, TargetKind::channel,
-                              TargetKind::metrics,  TargetKind::logs,  TargetKind::migration};
+constexpr std::array kinds = {TargetKind::database,  TargetKind::cache,   TargetKind::application, TargetKind::traffic,
+                              TargetKind::store,     TargetKind::channel, TargetKind::metrics,     TargetKind::logs,
+                              TargetKind::migration, TargetKind::index};
 
 TargetKind kind_of(std::string_view word) {
     for (const TargetKind kind : kinds)

@@ -200,12 +200,14 @@ Result<void> Builder::fill_primary(const Place& primary, const Until& until) {
                                   database_name),
                       until));
     if (!has_application()) return {};
-    TRY(run_or_fail(
-        {layout_.application_program(), "--init",
-         fmt::format("host={} port={} dbname={} user=postgres", layout_.of(primary), primary.port, database_name),
-         "--password-file", layout_.probe_password()},
-        until));
+    const std::string conninfo =
+        fmt::format("host={} port={} dbname={} user=postgres", layout_.of(primary), primary.port, database_name);
+    TRY(run_or_fail({layout_.application_program(), "--init", conninfo, "--password-file", layout_.probe_password()},
+                    until));
     tell(primary.name, "holds the application's tables");
+    TRY(make_directories(layout_.knowledge()));
+    TRY(run_or_fail({layout_.application_program(), "--index", layout_.knowledge(), conninfo, "build", "lab"}, until));
+    tell("knowledge", "is indexed");
     return {};
 }
 

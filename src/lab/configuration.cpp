@@ -233,6 +233,7 @@ std::string application_configuration(const Layout& layout, const Place& place) 
                         {"log", layout.of(place) + "/requests.log"},
                         {"release", "1.0.0"},
                         {"maintenance_file", layout.of(place) + "/maintenance"},
+                        {"knowledge", layout.knowledge()},
                         {"service_token_file", layout.service_token()}});
 }
 

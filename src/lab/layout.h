@@ -26,6 +26,8 @@ struct Layout {
     std::string secrets() const { return root + "/secrets"; }
     std::string probe_password() const { return secrets() + "/probe-password"; }
     std::string service_token() const { return secrets() + "/service-token"; }
+    // The application's index over knowledge_nodes: one for both regions.
+    std::string knowledge() const { return root + "/knowledge"; }
     // Settings of a PostgreSQL server that hold while the lab is built, and no longer.
     std::string building(const Place& place) const { return of(place) + "/building.conf"; }
     std::string state() const { return root + "/state.json"; }

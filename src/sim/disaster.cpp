@@ -165,6 +165,9 @@ std::string describe_end(const World& world, const RunState& state) {
                                     instance.part.health == Health::up ? "up" : "not up",
                                     static_cast<int>(instance.writes), instance.release);
     for (const auto& schema : world.schemas) text += fmt::format("{}: version {}\n", schema->name(), schema->version);
+    for (const auto& index : world.indexes)
+        text += fmt::format("{}: {}, job {}, {} entries for {} rows\n", index->name(), kedge::to_string(index->mode),
+                            kedge::to_string(index->job().state), index->entries(), index->rows());
     for (const auto& entrance : world.entrances)
         for (Place place = 0; place < entrance->shares().size(); ++place)
             text += fmt::format("{} to {}: {}\n", entrance->name(), world.ground.name_of(place),

@@ -19,7 +19,7 @@ const std::vector<FaultPiece>& all_faults() {
     static const std::vector<FaultPiece> all = [] {
         std::vector<FaultPiece> faults;
         for (const auto part : {faults_of_controller(), faults_of_network(), faults_of_targets(), faults_of_people(),
-                                faults_of_releases(), faults_of_recoveries()})
+                                faults_of_releases(), faults_of_recoveries(), faults_of_indexes()})
             faults.insert(faults.end(), part.begin(), part.end());
         return faults;
     }();
@@ -55,6 +55,7 @@ void heal(Disaster& disaster) {
     world.backups->mend();
     world.recoveries->excluded_are_known = true;
     for (auto& [name, copy] : world.recoveries->copies()) copy.answers = true;
+    for (const auto& index : world.indexes) index->make_whole();
     for (SimulatedChannel* channel : world.channels) {
         channel->part().health = Health::up;
         channel->late = {};

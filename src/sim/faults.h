@@ -43,6 +43,7 @@ std::span<const FaultPiece> faults_of_targets();
 std::span<const FaultPiece> faults_of_people();
 std::span<const FaultPiece> faults_of_releases();
 std::span<const FaultPiece> faults_of_recoveries();
+std::span<const FaultPiece> faults_of_indexes();
 // Every one, in a fixed order.
 const std::vector<FaultPiece>& all_faults();
 

@@ -19,6 +19,7 @@ const ShippedUse release_back{"application-rollback",
                               {{"release", "1.1.0"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
 const ShippedUse schema_back{"schema-rollback", {{"version", "2"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
 const ShippedUse swap{"promote-recovery", {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}}};
+const ShippedUse reindex{"knowledge-index-rebuild", {{"region", "us-east-1"}}};
 const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
 constexpr std::uint64_t seeds_max = 1000;
 
@@ -57,6 +58,27 @@ void set(Entry& entry, const char* key, Json value) {
 void set_in_step(Entry& entry, const char* step, const char* key, const char* value) {
     if (entry.kind == "step" && get_string(entry.body, "step") == step) set(entry, key, value);
 }
+
+// An index that says it serves as soon as it was asked to, and does not.
+class LyingIndex final : public Index {
+public:
+    explicit LyingIndex(std::unique_ptr<Index> honest) : honest_(std::move(honest)) {}
+    Result<IndexLook> look(Moment deadline) override {
+        Result<IndexLook> look = honest_->look(deadline);
+        if (look && serves_) look->mode = IndexMode::serving;
+        return look;
+    }
+    Result<void> set_mode(IndexMode mode, Moment deadline) override {
+        serves_ = mode == IndexMode::serving;
+        return serves_ ? Result<void>() : honest_->set_mode(mode, deadline);
+    }
+    Result<void> rebuild(const std::string& job, Moment deadline) override { return honest_->rebuild(job, deadline); }
+    Result<IndexSample> sample(std::int64_t size, Moment deadline) override { return honest_->sample(size, deadline); }
+
+private:
+    std::unique_ptr<Index> honest_;
+    bool serves_ = false;
+};
 
 struct Plant {
     std::string promise, says;
@@ -292,6 +314,17 @@ const std::vector<Plant>& plants() {
                  world.ground.note(EffectKind::swap_in, 0, 0);
              });
          }},
+        {"an index is checked before it serves", "it serves at once", reindex,
+         [=](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "serve", 1, [](World& world) {
+                 (void)world.targets.indexes.at("aragora-knowledge")->set_mode(IndexMode::serving, far(world));
+             });
+         }},
+        {"degraded mode ends", "an index that only says that it serves", reindex,
+         [](Disaster& disaster, Bench&) {
+             auto& own = disaster.world().targets.indexes.at("aragora-knowledge");
+             own = std::make_unique<LyingIndex>(std::move(own));
+         }},
     };
     return all;
 }
@@ -325,7 +358,7 @@ TEST(Judges, EachHasSomethingPlantedForIt) {
 }
 
 TEST(Judges, SayNothingWhenNothingIsWrong) {
-    for (const ShippedUse& use : {shipped_failover, failback, planned, release_back, schema_back})
+    for (const ShippedUse& use : {shipped_failover, failback, planned, release_back, schema_back, reindex})
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
             const Outcome outcome = try_once(prepared(use), seed, {.no_faults = true});
             EXPECT_NE(outcome.came, Came::broken) << outcome.story;

@@ -11,6 +11,7 @@
 #include "targets/cache.h"
 #include "targets/channel.h"
 #include "targets/database.h"
+#include "targets/index.h"
 #include "targets/metrics.h"
 #include "targets/migration.h"
 #include "targets/recoveries.h"
@@ -36,6 +37,7 @@ struct Targets {
     std::map<std::string, std::unique_ptr<Metrics>> metrics;
     std::map<std::string, std::unique_ptr<Logs>> logs;
     std::map<std::string, std::unique_ptr<Migration>> migrations;
+    std::map<std::string, std::unique_ptr<Index>> indexes;
     std::unique_ptr<Backups> backups;        // of every policy; null where there are none
     std::unique_ptr<Recoveries> recoveries;  // null where nothing can be recovered
     std::unique_ptr<Samples> samples;

@@ -80,5 +80,7 @@ std::unique_ptr<Invariant> releases_live_with_the_schema();
 std::unique_ptr<Invariant> restore_point_first();
 std::unique_ptr<Invariant> swap_is_fenced();
 std::unique_ptr<Invariant> swap_tells_its_loss();
+std::unique_ptr<Invariant> checked_before_it_serves();
+std::unique_ptr<Invariant> degraded_mode_ends();
 
 }  // namespace kedge::sim

@@ -31,7 +31,9 @@ Invariants all_invariants() {
                             releases_live_with_the_schema,
                             restore_point_first,
                             swap_is_fenced,
-                            swap_tells_its_loss})
+                            swap_tells_its_loss,
+                            checked_before_it_serves,
+                            degraded_mode_ends})
         all.push_back(make());
     return all;
 }

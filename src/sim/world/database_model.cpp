@@ -253,4 +253,13 @@ void DatabaseModel::stop_rejoins() {
     ground_.changed();
 }
 
+const DatabaseModel::Server* writable_from_outside(const Ground& ground, const DatabaseModel* database) {
+    if (database == nullptr) return nullptr;
+    const auto found = std::ranges::find_if(database->servers(), [&](const DatabaseModel::Server& server) {
+        return server.part.health == Health::up && database->accepts_writes(server) &&
+               ground.open(ground.outside(), server.part.place);
+    });
+    return found == database->servers().end() ? nullptr : &*found;
+}
+
 }  // namespace kedge::sim

@@ -108,4 +108,8 @@ private:
     int promotions_ = 0;
 };
 
+// The server that takes writes, as somebody outside of all regions reaches it who asks every one of them; null if there
+// is none, or no database.
+const DatabaseModel::Server* writable_from_outside(const Ground& ground, const DatabaseModel* database);
+
 }  // namespace kedge::sim

@@ -20,8 +20,8 @@ constexpr Span far_delay = 30ms, far_jitter = 5ms, near_delay = 200us, near_jitt
 
 std::string_view to_string(Port port) {
     static constexpr std::array<std::string_view, port_count> names{
-        "database", "fence", "cache", "sentinel", "application", "traffic", "channel",
-        "metrics",  "logs",  "store", "samples",  "migration",   "backups", "recoveries"};
+        "database", "fence", "cache",   "sentinel",  "application", "traffic",    "channel", "metrics",
+        "logs",     "store", "samples", "migration", "backups",     "recoveries", "index"};
     return names[static_cast<std::size_t>(port)];
 }
 
@@ -46,6 +46,9 @@ std::string_view to_string(EffectKind kind) {
         case EffectKind::scale: return "scale";
         case EffectKind::deploy: return "deploy";
         case EffectKind::migrate: return "migrate";
+        case EffectKind::degrade_index: return "degrade index";
+        case EffectKind::serve_index: return "serve index";
+        case EffectKind::rebuild_index: return "rebuild index";
         case EffectKind::shift: return "shift traffic";
         case EffectKind::cut_sessions: return "cut sessions";
         case EffectKind::announce: return "announce";

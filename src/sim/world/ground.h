@@ -46,9 +46,10 @@ enum class Port {
     samples,
     migration,
     backups,
-    recoveries
+    recoveries,
+    index
 };
-inline constexpr std::size_t port_count = 14;
+inline constexpr std::size_t port_count = 15;
 std::string_view to_string(Port port);
 
 // What becomes of one message to a part and of its answer.
@@ -79,6 +80,9 @@ enum class EffectKind {
     scale,
     deploy,
     migrate,
+    degrade_index,
+    serve_index,
+    rebuild_index,
     shift,
     cut_sessions,
     announce,

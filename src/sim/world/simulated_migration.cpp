@@ -13,24 +13,15 @@ constexpr Span migration_least = 50ms, migration_most = 3s;
 
 }  // namespace
 
-const Part* SimulatedMigration::writable() const {
-    if (model_.database() == nullptr) return nullptr;
-    for (const DatabaseModel::Server& server : model_.database()->servers())
-        if (server.part.health == Health::up && model_.database()->accepts_writes(server) &&
-            ground_.open(ground_.outside(), server.part.place))
-            return &server.part;
-    return nullptr;
-}
-
 Result<MigrationLook> SimulatedMigration::look(Moment deadline) {
     ground_.spend(program_takes, deadline);
     MigrationLook look;
-    const Part* const server = writable();
+    const DatabaseModel::Server* const server = writable_from_outside(ground_, model_.database());
     if (server == nullptr) {
         look.says = model_.name() + ": no server takes writes";
         return look;
     }
-    const Passage passage = ground_.visit(Port::migration, *server, deadline);
+    const Passage passage = ground_.visit(Port::migration, server->part, deadline);
     if (passage != Passage::through) {
         look.says = not_through(passage, model_.name()).message;
         return look;
@@ -46,19 +37,19 @@ Result<MigrationLook> SimulatedMigration::look(Moment deadline) {
 // One transaction: it is there or it is not.
 Result<void> SimulatedMigration::migrate(std::int64_t version, Span lock_timeout, Moment deadline) {
     ground_.spend(program_takes, deadline);
-    const Part* const server = writable();
+    const DatabaseModel::Server* const server = writable_from_outside(ground_, model_.database());
     if (server == nullptr) return Error{Fault::refused, model_.name() + ": no server takes writes"};
     const bool known =
         std::ranges::any_of(model_.releases(), [&](const auto& one) { return one.second.holds(version); });
     if (!known) return Error{Fault::refused, fmt::format("{}: there is no version {}", model_.name(), version)};
-    const Passage passage = ground_.visit(Port::migration, *server, deadline);
+    const Passage passage = ground_.visit(Port::migration, server->part, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, model_.name());
     const Span locked = model_.locked_until - ground_.call_time();
     if (locked > lock_timeout) {
         ground_.spend(lock_timeout, deadline);
         return Error{Fault::refused, model_.name() + ": canceling statement due to lock timeout"};
     }
-    ground_.note(EffectKind::migrate, server->place, model_.index(), version);
+    ground_.note(EffectKind::migrate, server->part.place, model_.index(), version);
     model_.version = version;
     ground_.changed();
     ground_.spend(std::max<Span>(locked, Span{0}) + ground_.random().between(migration_least, migration_most),

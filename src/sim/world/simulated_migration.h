@@ -15,8 +15,6 @@ public:
     const ReleaseRanges& releases() const override { return model_.releases(); }
 
 private:
-    const Part* writable() const;
-
     Ground& ground_;
     SchemaModel& model_;
 };

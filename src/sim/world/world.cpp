@@ -34,6 +34,14 @@ Model* stands_on(const Target& target, const std::vector<std::unique_ptr<Model>>
     return models.empty() ? nullptr : models.front().get();
 }
 
+// The one that the setting names, or null.
+template <class Model>
+Model* named(const std::vector<std::unique_ptr<Model>>& models, const Target& target, std::string_view setting) {
+    const auto found = std::ranges::find(models, target.settings.text(setting).value_or(""),
+                                         [](const auto& model) { return model->name(); });
+    return found == models.end() ? nullptr : found->get();
+}
+
 }  // namespace
 
 World::World(const Estate& estate, std::uint64_t seed) : ground(names_of(estate.regions), seed) {
@@ -41,8 +49,10 @@ World::World(const Estate& estate, std::uint64_t seed) : ground(names_of(estate.
         if (target.kind == TargetKind::database) add_database(target);
         if (target.kind == TargetKind::cache) add_cache(target);
     }
-    for (const Target& target : estate.targets)
+    for (const Target& target : estate.targets) {
         if (target.kind == TargetKind::migration) add_schema(target);
+        if (target.kind == TargetKind::index) add_index(target);
+    }
     for (const Target& target : estate.targets)
         if (target.kind == TargetKind::application) add_application(target);
     for (const Target& target : estate.targets) {
@@ -93,12 +103,15 @@ void World::add_cache(const Target& target) {
 }
 
 void World::add_schema(const Target& target) {
-    const auto of = std::ranges::find(databases, target.settings.text("of").value_or(""),
-                                      [](const auto& database) { return database->name(); });
-    schemas.push_back(std::make_unique<SchemaModel>(target.name, schemas.size(),
-                                                    of == databases.end() ? nullptr : of->get(),
+    schemas.push_back(std::make_unique<SchemaModel>(target.name, schemas.size(), named(databases, target, "of"),
                                                     release_ranges(get(target.settings.json(), "releases"))));
     targets.migrations[target.name] = std::make_unique<SimulatedMigration>(ground, *schemas.back());
+}
+
+void World::add_index(const Target& target) {
+    indexes.push_back(
+        std::make_unique<IndexModel>(ground, target.name, indexes.size(), named(databases, target, "of")));
+    targets.indexes[target.name] = std::make_unique<SimulatedIndex>(ground, *indexes.back());
 }
 
 void World::add_application(const Target& target) {
@@ -145,7 +158,8 @@ void World::add_observers(const Estate& estate) {
             case TargetKind::cache:
             case TargetKind::application:
             case TargetKind::traffic:
-            case TargetKind::migration: break;
+            case TargetKind::migration:
+            case TargetKind::index: break;
         }
     }
     std::vector<DatabaseModel*> watched;
@@ -176,6 +190,7 @@ std::vector<Part*> World::parts_at(Place place) {
         for (ApplicationModel::Site& site : application->sites())
             for (ApplicationModel::Instance& instance : site.instances) take(instance.part);
     for (const auto& entrance : entrances) take(entrance->part());
+    for (const auto& index : indexes) take(index->part);
     return parts;
 }
 

@@ -12,6 +12,7 @@
 #include "sim/world/simulated_application.h"
 #include "sim/world/simulated_cache.h"
 #include "sim/world/simulated_database.h"
+#include "sim/world/simulated_index.h"
 #include "sim/world/simulated_migration.h"
 #include "sim/world/simulated_observation.h"
 #include "sim/world/simulated_recoveries.h"
@@ -29,6 +30,7 @@ public:
     std::vector<std::unique_ptr<DatabaseModel>> databases;
     std::vector<std::unique_ptr<CacheModel>> caches;
     std::vector<std::unique_ptr<SchemaModel>> schemas;
+    std::vector<std::unique_ptr<IndexModel>> indexes;
     std::vector<std::unique_ptr<ApplicationModel>> applications;
     std::vector<std::unique_ptr<EntranceModel>> entrances;
     std::vector<std::unique_ptr<Clients>> clients;
@@ -60,6 +62,7 @@ private:
     void add_database(const Target& target);
     void add_cache(const Target& target);
     void add_schema(const Target& target);
+    void add_index(const Target& target);
     void add_application(const Target& target);
     void add_observers(const Estate& estate);
 };
