@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "targets/placeholders.h"
 #include "targets/application/probe.h"
+#include "targets/placeholders.h"
 
 namespace kedge {
 namespace {
