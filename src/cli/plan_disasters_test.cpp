@@ -98,9 +98,8 @@ TEST(PlanTest, RefusesWhatCannotBeTried) {
     const Outcome mistaken = world.run({"plan", "test", KEDGE_SOURCE_DIR "/tests/mistaken_plans/no-fence.yaml"});
     EXPECT_EQ(mistaken.code, 3);
     EXPECT_THAT(mistaken.errors, HasSubstr("second primary"));
-    const Outcome cache =
-        world.run({"plan", "test", KEDGE_SOURCE_DIR "/plans/aragora/redis-recovery.yaml", "-i", "name=copy", "-i",
-                   "region=us-east-1", "-i", "replica=us-west-2"});
+    const Outcome cache = world.run({"plan", "test", KEDGE_SOURCE_DIR "/plans/aragora/redis-recovery.yaml", "-i",
+                                     "name=copy", "-i", "region=us-east-1", "-i", "replica=us-west-2"});
     EXPECT_EQ(cache.code, 7) << cache.errors;
     EXPECT_THAT(cache.errors, HasSubstr("no snapshot of a cache is simulated"));
 }

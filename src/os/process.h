@@ -53,8 +53,8 @@ Environment clean_environment(const std::optional<Login>& login = std::nullopt);
 // not_found with a hint otherwise.
 Result<std::string> find_program(const std::string& name);
 
-// The path of the program that this process runs, for others to start: of one that was replaced meanwhile, where the new
-// one lies. unavailable without /proc.
+// The path of the program that this process runs, for others to start: of one that was replaced meanwhile, where the
+// new one lies. unavailable without /proc.
 Result<std::string> own_program();
 
 // Where one of the three standard descriptors of a child goes.
