@@ -101,8 +101,10 @@ std::string family_of(const DefinedColumn& column) {
     return column.type.starts_with("enum ") ? column.type : "";
 }
 
-// Why a plan cannot be made, as a failure within this file.
-using Planned = std::optional<std::string>;
+// Why nothing can be filtered.
+Error cannot(std::string why) {
+    return Error{Fault::refused, std::move(why)};
+}
 
 class Planner {
 public:
@@ -113,10 +115,10 @@ public:
         plan_.tables.resize(texts_.tables().size());
         FieldValues& people = plan_.sets.emplace_back();
         for (const std::string& subject : subjects) people.insert(field_of(subject));
-        const Planned why_not = build();
-        if (!why_not) return std::move(plan_);
+        const Result<void> built = build();
+        if (built) return std::move(plan_);
         FilterPlan nothing;
-        nothing.why_not = *why_not;
+        nothing.why_not = built.error().message;
         return nothing;
     }
 
@@ -127,23 +129,21 @@ private:
         auto operator<=>(const Wanted&) const = default;
     };
 
-    Planned build() {
-        if (texts_.has_statements()) return "the dump holds rows as INSERT statements";
+    Result<void> build() {
+        if (texts_.has_statements()) return cannot("the dump holds rows as INSERT statements");
         if (texts_.encoding() != "UTF8" && texts_.encoding() != "SQL_ASCII")
-            return fmt::format("the dump is written in {}", texts_.encoding());
-        if (const Planned why = find_lossy()) return why;
-        for (const ErasedTable& table : map_.tables)
-            if (const Planned why = add_map_rule(table)) return why;
+            return cannot(fmt::format("the dump is written in {}", texts_.encoding()));
+        TRY(find_lossy());
+        for (const ErasedTable& table : map_.tables) TRY(add_map_rule(table));
         for (const DefinedReference& reference : definitions_.references)
-            if (lossy_.contains(reference.to))
-                if (const Planned why = add_reference(reference)) return why;
-        if (const Planned why = check_changes()) return why;
-        if (const Planned why = check_order()) return why;
+            if (lossy_.contains(reference.to)) TRY(add_reference(reference));
+        TRY(check_changes());
+        TRY(check_order());
         return give_keys();
     }
 
     // Tables that lose rows: those that the map takes from, and those whose rows go with what they refer to.
-    Planned find_lossy() {
+    Result<void> find_lossy() {
         for (const ErasedTable& table : map_.tables)
             if (table.is_removed) lossy_.insert(table.name);
         for (bool grown = true; grown;) {
@@ -155,30 +155,32 @@ private:
         for (const DefinedReference& reference : definitions_.references) {
             if (!lossy_.contains(definitions_.root_of(reference.to))) continue;
             for (const std::string& end : {reference.from, reference.to})
-                if (definitions_.root_of(end) != end) return fmt::format("the partition {} has a foreign key", end);
+                if (definitions_.root_of(end) != end)
+                    return cannot(fmt::format("the partition {} has a foreign key", end));
         }
         std::set<std::string> touched = lossy_;
         for (const ErasedTable& table : map_.tables) touched.insert(table.name);
         for (const std::string& table : touched)
-            if (definitions_.inheriting.contains(table)) return fmt::format("{} is inherited or inherits", table);
-        return std::nullopt;
+            if (definitions_.inheriting.contains(table))
+                return cannot(fmt::format("{} is inherited or inherits", table));
+        return {};
     }
 
-    Planned add_map_rule(const ErasedTable& table) {
+    Result<void> add_map_rule(const ErasedTable& table) {
         const DefinedColumn* key = definitions_.column(table.name, table.key);
-        if (key == nullptr) return fmt::format("{} has no column {}", table.name, table.key);
+        if (key == nullptr) return cannot(fmt::format("{} has no column {}", table.name, table.key));
         const auto then = table.is_removed ? RowRule::Then::drop : RowRule::Then::change;
         if (!table.is_removed) note_changes(table);
         if (table.through.empty()) {
             const bool is_told = !family_of(*key).empty() || (key->is_exact && key->type == "numeric");
-            if (!is_told) return fmt::format("{}.{} is of type {}", table.name, table.key, key->type);
+            if (!is_told) return cannot(fmt::format("{}.{} is of type {}", table.name, table.key, key->type));
             return add_rule(table.name, table.key, 0, then, {}, true);
         }
         const auto reference = std::ranges::find_if(definitions_.references, [&](const DefinedReference& one) {
             return one.is_single && one.from == table.name && one.column == table.key && one.to == table.through;
         });
-        if (reference == definitions_.references.end()) return fmt::format("{} refers to nothing", table.name);
-        if (const Planned why = check_types(*reference)) return why;
+        if (reference == definitions_.references.end()) return cannot(fmt::format("{} refers to nothing", table.name));
+        TRY(check_types(*reference));
         after_[table.name].insert(table.through);
         return add_rule(table.name, table.key, set_of({reference->to, reference->to_column, RowKey::Of::picked}), then,
                         {}, true);
@@ -192,11 +194,11 @@ private:
             changes[column] = value ? field_of(*value) : std::string(null_field);
     }
 
-    Planned add_reference(const DefinedReference& reference) {
-        if (!reference.is_single) return fmt::format("the foreign key {} has several columns", reference.name);
-        if (reference.from == reference.to) return fmt::format("{} refers to itself", reference.from);
-        if (const Planned why = check_types(reference)) return why;
-        if (reference.then == 'd') return fmt::format("the foreign key {} sets a default", reference.name);
+    Result<void> add_reference(const DefinedReference& reference) {
+        if (!reference.is_single) return cannot(fmt::format("the foreign key {} has several columns", reference.name));
+        if (reference.from == reference.to) return cannot(fmt::format("{} refers to itself", reference.from));
+        TRY(check_types(reference));
+        if (reference.then == 'd') return cannot(fmt::format("the foreign key {} sets a default", reference.name));
         const auto then = reference.then == 'c'   ? RowRule::Then::drop
                           : reference.then == 'n' ? RowRule::Then::set_null
                                                   : RowRule::Then::refuse;
@@ -206,13 +208,14 @@ private:
                         set_of({reference.to, reference.to_column, RowKey::Of::dropped}), then, reference.name, false);
     }
 
-    Planned check_types(const DefinedReference& reference) const {
+    Result<void> check_types(const DefinedReference& reference) const {
         const DefinedColumn* from = definitions_.column(reference.from, reference.column);
         const DefinedColumn* to = definitions_.column(reference.to, reference.to_column);
         const bool fits =
             from != nullptr && to != nullptr && !family_of(*from).empty() && family_of(*from) == family_of(*to);
-        if (fits) return std::nullopt;
-        return fmt::format("the foreign key {} is about values that may be equal and look different", reference.name);
+        if (fits) return {};
+        return cannot(
+            fmt::format("the foreign key {} is about values that may be equal and look different", reference.name));
     }
 
     std::size_t set_of(const Wanted& wanted) {
@@ -223,23 +226,24 @@ private:
 
     // Calls `work(index, field)` for every table of texts that has rows of `table`, with where `column` is in them.
     template <class Work>
-    Planned each(const std::string& table, const std::string& column, const Work& work) {
+    Result<void> each(const std::string& table, const std::string& column, const Work& work) {
         for (std::size_t i = 0; i < texts_.tables().size(); ++i) {
             const verify::TableText& text = texts_.tables()[i];
             if (definitions_.root_of(text.schema + "." + text.table) != table) continue;
             const auto place = std::ranges::find(text.columns, column);
-            if (place == text.columns.end()) return fmt::format("the dump has no column {} of {}", column, table);
+            if (place == text.columns.end())
+                return cannot(fmt::format("the dump has no column {} of {}", column, table));
             work(i, static_cast<std::size_t>(place - text.columns.begin()));
         }
-        return std::nullopt;
+        return {};
     }
 
     bool is_padded(const std::string& table, const std::string& column) const {
         return definitions_.column(table, column)->type == "bpchar";
     }
 
-    Planned add_rule(const std::string& table, const std::string& column, std::size_t set, RowRule::Then then,
-                     const std::string& name, bool is_of_map) {
+    Result<void> add_rule(const std::string& table, const std::string& column, std::size_t set, RowRule::Then then,
+                          const std::string& name, bool is_of_map) {
         return each(table, column, [&](std::size_t index, std::size_t field) {
             RowRules& rules = plan_.tables[index].rules;
             (is_of_map ? rules.map : rules.references)
@@ -252,65 +256,61 @@ private:
     }
 
     // Fields that change: where others refer to them, or a partition depends on them, more than the row would change.
-    Planned check_changes() {
+    Result<void> check_changes() {
         std::set<std::pair<std::string, std::string>> changed = nulled_;
         for (const auto& [table, changes] : changes_)
             for (const auto& [column, value] : changes) {
                 changed.insert({table, column});
                 const std::string& text = value;
-                const Planned why = each(table, column, [&](std::size_t index, std::size_t field) {
+                TRY(each(table, column, [&](std::size_t index, std::size_t field) {
                     plan_.tables[index].rules.changed.emplace_back(field, text);
-                });
-                if (why) return why;
+                }));
             }
         for (const auto& [table, column] : changed) {
             const DefinedColumn* defined = definitions_.column(table, column);
             if (defined == nullptr || defined->is_of_key)
-                return fmt::format("the partition of a row of {} depends on {}", table, column);
+                return cannot(fmt::format("the partition of a row of {} depends on {}", table, column));
             for (const DefinedReference& reference : definitions_.references)
                 if (reference.to == table && (!reference.is_single || reference.to_column == column))
-                    return fmt::format("{} refers to {}, which changes", reference.from, column);
+                    return cannot(fmt::format("{} refers to {}, which changes", reference.from, column));
         }
-        return std::nullopt;
+        return {};
     }
 
-    Planned check_order() {
+    Result<void> check_order() {
         std::set<std::string> done, entered;
-        for (const auto& [table, before] : after_)
-            if (const Planned why = enter(table, entered, done)) return why;
+        for (const auto& [table, before] : after_) TRY(enter(table, entered, done));
         for (std::size_t i = 0; i < texts_.tables().size(); ++i) {
             const auto before = after_.find(root_of_text(i));
             if (before == after_.end()) continue;
             for (std::size_t other = 0; other < texts_.tables().size(); ++other)
                 if (before->second.contains(root_of_text(other))) plan_.tables[i].waits_for.push_back(other);
         }
-        return std::nullopt;
+        return {};
     }
-    Planned enter(const std::string& table, std::set<std::string>& entered, std::set<std::string>& done) const {
-        if (done.contains(table)) return std::nullopt;
-        if (!entered.insert(table).second) return fmt::format("{} refers to itself through others", table);
+    Result<void> enter(const std::string& table, std::set<std::string>& entered, std::set<std::string>& done) const {
+        if (done.contains(table)) return {};
+        if (!entered.insert(table).second) return cannot(fmt::format("{} refers to itself through others", table));
         if (const auto before = after_.find(table); before != after_.end())
-            for (const std::string& one : before->second)
-                if (const Planned why = enter(one, entered, done)) return why;
+            for (const std::string& one : before->second) TRY(enter(one, entered, done));
         done.insert(table);
-        return std::nullopt;
+        return {};
     }
     std::string root_of_text(std::size_t index) const {
         return definitions_.root_of(texts_.tables()[index].schema + "." + texts_.tables()[index].table);
     }
 
-    Planned give_keys() {
+    Result<void> give_keys() {
         for (const auto& [wanted, set] : sets_) {
             const std::size_t number = set;
             const Wanted& key = wanted;
-            const Planned why = each(key.table, key.column, [&](std::size_t index, std::size_t field) {
+            TRY(each(key.table, key.column, [&](std::size_t index, std::size_t field) {
                 plan_.tables[index].rules.keys.push_back(
                     {.field = field, .is_padded = is_padded(key.table, key.column), .of = key.of});
                 plan_.tables[index].gives.push_back(number);
-            });
-            if (why) return why;
+            }));
         }
-        return std::nullopt;
+        return {};
     }
 
     const Definitions& definitions_;
