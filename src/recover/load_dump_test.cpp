@@ -9,10 +9,12 @@
 #include <fstream>
 
 #include "os/files.h"
+#include "real_dumps.h"
 #include "recover/erased_for_tests.h"
 #include "recover/filter_plan.h"
 #include "targets/postgres/scratch_cluster.h"
 #include "verify/files/file_source.h"
+#include "verify/restore/restored_rows.h"
 #include "verify/restore/workplace.h"
 
 namespace kedge::recover {
@@ -124,6 +126,19 @@ TEST_F(LoadingADump, WithNobodyExcludedEveryRowIsThere) {
     EXPECT_EQ(ask("SELECT count(*) FROM people"), "4");
     EXPECT_EQ(ask("SELECT count(*) FROM visits"), "300");
     EXPECT_EQ(ask("SELECT count(*) FROM visits_old"), "150");
+}
+
+TEST_F(LoadingADump, TablesOfEveryKindHaveTheirRows) {
+    const verify::RealDatabase real;
+    const std::string path = directory->path() + "/real";
+    for (const std::string& archive : {real.dump({"-Fc"}), real.dump_through_pipe({"-Fc", "--inserts"})}) {
+        directory->run({"tee", path}, archive);
+        const auto loaded = load({.path = path, .form = DumpForm::custom, .database = "postgres"}, {.says = "nobody"});
+        ASSERT_TRUE(loaded) << loaded.error().message;
+        EXPECT_EQ(verify::count_rows(*server, "postgres", {}).value(), real.rows());
+        const auto objects = server->query("postgres", "SELECT count(*) FROM pg_largeobject_metadata", 1min, {});
+        EXPECT_EQ(objects.value(), std::to_string(verify::RealDatabase::large_objects) + "\n");
+    }
 }
 
 TEST_F(LoadingADump, RowsThatGoThroughTheRootAreFilteredToo) {
