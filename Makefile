@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 # What `make drill` runs after the build, from the top of the clone.
 DRILL ?= tools/drill $(BUILD)
 
-.PHONY: help build drill test disasters simulate bench bench-verify bench-corruption fuzz format lint sanitize nightly clean
+.PHONY: help build drill test disasters simulate bench bench-verify bench-recover bench-corruption fuzz format lint sanitize nightly clean
 
 help:
 	@echo 'make drill      install what is missing, build, lose a region of the lab and recover it, report'
@@ -14,6 +14,7 @@ help:
 	@echo 'make build      install what is missing, leave the program at build/kedge'
 	@echo 'make bench      print the benchmark tables, the peer beside ours'
 	@echo 'make bench-verify  time the verifiers beside their peers on a gigabyte of data'
+	@echo 'make bench-recover  time recoveries beside pg_restore, cp and pgBackRest on a gigabyte of dump'
 	@echo 'make bench-corruption  damage backups in 1,300 ways a format and count who finds it'
 	@echo 'make fuzz       fuzz what reads foreign bytes, each for a minute (FUZZ_SECONDS=60)'
 	@echo 'make format     put all sources into the project'"'"'s format'
@@ -49,6 +50,10 @@ bench: packages-build-lab-test-bench
 bench-verify: packages-build-lab-test-bench
 	@cmake -S . -B $(BUILD) -G Ninja >/dev/null
 	@ninja -C $(BUILD) -j $(JOBS) bench-verify
+
+bench-recover: packages-build-lab-test-bench
+	@cmake -S . -B $(BUILD) -G Ninja >/dev/null
+	@ninja -C $(BUILD) -j $(JOBS) bench-recover
 
 bench-corruption: packages-build-lab-test-bench
 	@cmake -S . -B $(BUILD) -G Ninja >/dev/null

@@ -40,6 +40,18 @@ void print_cache(Console& console, const Recovery& recovery) {
     line("be rid of it", fmt::format("kedge recover discard {}", recovery.name));
 }
 
+// How many rows of a dump never came to the new server, or why all of them did.
+std::string said_of_filter(const Json& filtered) {
+    if (const auto says = get_string(filtered, "says")) return "nothing: " + *says;
+    const auto sum = [&](const char* key) {
+        std::int64_t rows = 0;
+        for (const Json& count : get(filtered, key)) rows += count.get<std::int64_t>();
+        return rows;
+    };
+    return fmt::format("{} rows of erased people stayed behind, {} came without what was theirs", sum("rows"),
+                       sum("changed"));
+}
+
 }  // namespace
 
 Result<std::string> only_target(const Estate& estate, TargetKind kind, const std::optional<std::string>& named) {
@@ -115,6 +127,8 @@ void print_recovered(Console& console, const Recovery& recovery) {
                               .value_or(fmt::format("{} of the ledger were taken out, {} are kept by a hold",
                                                     get_integer(erasure, "subjects").value_or(0),
                                                     get_integer(erasure, "held").value_or(0))));
+    if (const Json& filtered = get(recovery.proof, "filtered"); filtered.is_object())
+        line("filtered on the way", said_of_filter(filtered));
     line("took",
          readable(Span(static_cast<std::int64_t>(get_number(recovery.proof, "took_seconds").value_or(0) * 1e6))));
     if (recovery.is_cache()) return print_cache(console, recovery);

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <set>
 
+#include "recover/row_filter.h"
+
 namespace kedge::recover {
 namespace {
 
@@ -36,19 +38,6 @@ std::string literal(const std::string& value) {
         text += c;
     }
     return text + "'";
-}
-
-// A field of COPY in text format.
-std::string copy_field(const std::string& value) {
-    std::string text;
-    for (const char c : value) switch (c) {
-            case '\\': text += "\\\\"; break;
-            case '\t': text += "\\t"; break;
-            case '\n': text += "\\n"; break;
-            case '\r': text += "\\r"; break;
-            default: text += c;
-        }
-    return text;
 }
 
 std::vector<std::vector<std::string>> rows_of(const std::string& text) {
@@ -166,7 +155,7 @@ public:
             "\\set ON_ERROR_STOP on\nBEGIN;\nSET LOCAL lock_timeout = '30s';\n"
             "CREATE TEMPORARY TABLE kedge_erased (subject text PRIMARY KEY) ON COMMIT DROP;\n"
             "COPY kedge_erased FROM STDIN;\n";
-        for (const std::string& subject : subjects) text_ += copy_field(subject) + "\n";
+        for (const std::string& subject : subjects) text_ += field_of(subject) + "\n";
         text_ += "\\.\nANALYZE kedge_erased;\n";
         picked_.assign(map_.tables.size(), false);
         for (std::size_t i = 0; i < map_.tables.size(); ++i) pick(i);
@@ -279,6 +268,15 @@ Result<std::map<std::string, std::uint64_t>> run_erasure(const backup::PostgresS
     return rows;
 }
 
+Result<void> none_missed(const std::vector<MissedTable>& missed) {
+    if (missed.empty()) return {};
+    return Error{
+        Fault::refused,
+        fmt::format("the erasure map does not fit the database: {}: {}{}", missed.front().name, missed.front().why,
+                    missed.size() > 1 ? fmt::format(" (and {} more)", missed.size() - 1) : ""),
+        "name the table in `erasure:` of the estate, under `tables` or `not-personal`"};
+}
+
 }  // namespace
 
 Json as_json(const Erased& erased) {
@@ -293,6 +291,10 @@ Result<std::vector<MissedTable>> missed_tables(const backup::PostgresServer& ser
     return find_missed(TRY(read_erasure_catalogue(server, stop)), map);
 }
 
+Result<void> check_map(const backup::PostgresServer& server, const ErasureMap& map, const std::stop_token& stop) {
+    return none_missed(TRY(missed_tables(server, map, stop)));
+}
+
 Result<Erased> erase_people(const backup::PostgresServer& server, const ErasureMap& map, const ErasureLedger& ledger,
                             const std::stop_token& stop) {
     if (const auto open = ledger.open_findings(); !open.empty())
@@ -301,12 +303,7 @@ Result<Erased> erase_people(const backup::PostgresServer& server, const ErasureM
             fmt::format("finding {} of the erasure ledger is open: {}", open.front().number, open.front().reason),
             fmt::format("kedge erasure acknowledge {} --reason WHY", open.front().number)};
     const ErasureCatalogue catalogue = TRY(read_erasure_catalogue(server, stop));
-    if (const auto missed = find_missed(catalogue, map); !missed.empty())
-        return Error{
-            Fault::refused,
-            fmt::format("the erasure map does not fit the database: {}: {}{}", missed.front().name, missed.front().why,
-                        missed.size() > 1 ? fmt::format(" (and {} more)", missed.size() - 1) : ""),
-            "name the table in `erasure:` of the estate, under `tables` or `not-personal`"};
+    TRY(none_missed(find_missed(catalogue, map)));
     const std::set<std::string> subjects = ledger.erased();
     Erased erased{.ledger_head = ledger.head(), .subjects = subjects.size(), .held = ledger.held().size()};
     erased.rows = TRY(run_erasure(server, Script(map, catalogue).text(subjects), stop));

@@ -35,6 +35,9 @@ Json as_json(const Erased& erased);
 Result<std::vector<MissedTable>> missed_tables(const backup::PostgresServer& server, const ErasureMap& map,
                                                const std::stop_token& stop);
 
+// refused if the map misses a table: the first is named.
+Result<void> check_map(const backup::PostgresServer& server, const ErasureMap& map, const std::stop_token& stop);
+
 // refused: the map misses a table (it is named), a finding of the ledger is open, a foreign key would break.
 // unavailable: the server fell silent; nothing was changed unless the loss came with the commit, and then doing it
 // again is right.

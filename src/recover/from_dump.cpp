@@ -10,6 +10,7 @@
 #include "os/files.h"
 #include "recover/gate.h"
 #include "recover/instance.h"
+#include "recover/load_dump.h"
 #include "verify/files/examine.h"
 #include "verify/manifest/block_manifest.h"
 #include "verify/restore/restored_rows.h"
@@ -21,7 +22,7 @@ using namespace std::chrono_literals;
 using verify::DumpForm;
 using verify::OwnPostgres;
 
-constexpr Span load_limit = std::chrono::hours(24), globals_limit = 10min;
+constexpr Span analyze_limit = std::chrono::hours(24), globals_limit = 10min;
 // Rows and indexes take more than the text that they come from.
 constexpr std::uint64_t growth = 3;
 constexpr std::uint64_t working_bytes = std::uint64_t{1} << 30;
@@ -86,7 +87,12 @@ class Restoring {
 public:
     Restoring(const std::string& state_directory, Recovery& recovery, DumpChoice& choice, const Estate& estate,
               const RestoreBesideOptions& options)
-        : state_(state_directory), recovery_(recovery), choice_(choice), estate_(estate), options_(options) {}
+        : state_(state_directory),
+          recovery_(recovery),
+          choice_(choice),
+          estate_(estate),
+          options_(options),
+          excluded_(excluded_from(estate, recovery.target)) {}
 
     Result<void> run() {
         const Moment begun = SystemClock{}.now();
@@ -99,16 +105,24 @@ public:
         const OwnPostgres loading = TRY(OwnPostgres::start(recovery_.directory, choice_.major, instance.owner(),
                                                            options_.stop, instance.working_settings()));
         TRY(restore_globals(loading));
-        TRY(load(loading));
+        filtered_ = TRY(load_dump(
+            loading,
+            {.path = choice_.path,
+             .form = choice_.form,
+             .database = recovery_.database,
+             .has_owners = !choice_.globals.empty()},
+            excluded_, {.threads = options_.threads, .stop = options_.stop, .on_step = [this](const std::string& step) {
+                            return tell(step);
+                        }}));
         const Moment loaded = SystemClock{}.now();
         TRY(tell("counting rows"));
-        const verify::TableRows counts = TRY(verify::count_rows(loading, recovery_.database, options_.stop));
+        TRY(add_up(loading));
         TRY(tell("analyzing"));
         TRY(analyze(loading));
         TRY(tell("syncing"));
         TRY(instance.stop_server());
         const OwnPostgres postgres = TRY(instance.start_durable(""));
-        prove(counts, TRY(instance.heartbeat(postgres, recovery_, estate_)));
+        prove(TRY(instance.heartbeat(postgres, recovery_, estate_)));
         recovery_.proof["took_seconds"] = seconds(SystemClock{}.now() - begun);
         recovery_.proof["load_seconds"] = seconds(loaded - begun);
         return {};
@@ -139,55 +153,50 @@ private:
         return {};
     }
 
-    Result<void> load(const OwnPostgres& postgres) {
-        TRY(tell("loading"));
-        // The dump makes its database; of that name there is one in every new cluster.
-        if (recovery_.database == "postgres")
-            TRY(postgres.query("template1", "DROP DATABASE postgres", globals_limit, options_.stop));
-        Arguments words = {postgres.program("pg_restore"),
-                           "-h",
-                           postgres.socket_directory(),
-                           "-U",
-                           "postgres",
-                           "-d",
-                           "template1",
-                           "-C",
-                           "-e",
-                           "--no-tablespaces"};
-        // Without the roles nothing could be given to them.
-        if (choice_.globals.empty()) words.insert(words.end(), {"--no-owner", "--no-privileges"});
-        // A tar cannot be read by several at once.
-        if (choice_.form != DumpForm::tar && options_.threads > 1)
-            words.insert(words.end(), {"-j", std::to_string(options_.threads)});
-        words.push_back(choice_.path);
-        const RunOutput output = TRY(kedge::run(words, within(load_limit, options_.stop)));
-        if (output.exit.ok()) return {};
-        return Error{Fault::corrupt, "pg_restore stopped: " + verify::first_error(output.err)};
+    // Every row of the dump is there or was filtered. Where rows were, what does not add up is no recovery.
+    Result<void> add_up(const OwnPostgres& postgres) {
+        const verify::TableRows counts = TRY(verify::count_rows(postgres, recovery_.database, options_.stop));
+        all_rows_are_there_ = verify::compare_rows(counts, choice_.examination, filtered_.rows);
+        if (all_rows_are_there_ || !filtered_.says.empty()) return {};
+        return Error{Fault::corrupt, choice_.examination.findings.kept().back().says + "; the others were filtered"};
     }
 
     // A dump brings no statistics: without them the first queries are as slow as an outage.
     Result<void> analyze(const OwnPostgres& postgres) const {
         TRY(run_or_fail({postgres.program("vacuumdb"), "-h", postgres.socket_directory(), "-U", "postgres", "-Z", "-q",
                          "-j", std::to_string(options_.threads), "-d", recovery_.database},
-                        within(load_limit, options_.stop)));
+                        within(analyze_limit, options_.stop)));
         return {};
     }
 
-    void prove(const verify::TableRows& counts, Json heartbeat) {
-        verify::Examination& examination = choice_.examination;
-        const bool fits = verify::compare_rows(counts, examination);
+    // Counts, and who: nobody's id.
+    Json filtered_as_json() const {
+        if (!filtered_.says.empty()) return {{"says", filtered_.says}};
+        return {{"ledger_head", excluded_.ledger_head},
+                {"subjects", excluded_.subjects.size()},
+                {"rows", filtered_.rows},
+                {"changed", filtered_.changed}};
+    }
+
+    void prove(Json heartbeat) {
+        const verify::Examination& examination = choice_.examination;
+        const bool fits = all_rows_are_there_;
         const auto rows = get_integer(examination.facts, "restored_rows").value_or(0);
         const auto tables = get_integer(examination.facts, "restored_tables").value_or(0);
         recovery_.proof = {{"proved", kedge::to_string(truth(fits))},
                            {"rows", rows},
                            {"tables", tables},
                            {"taken", choice_.taken ? Json(kedge::to_string(*choice_.taken)) : Json()},
-                           {"heartbeat", std::move(heartbeat)}};
+                           {"heartbeat", std::move(heartbeat)},
+                           {"filtered", filtered_as_json()}};
+        std::uint64_t left_out = 0;
+        for (const auto& [table, count] : filtered_.rows) left_out += count;
         if (fits)
             recovery_.says = fmt::format(
-                "{} rows in {} tables, as many as were counted in the dump; nothing that was "
+                "{} rows in {} tables, as many as were counted in the dump{}; nothing that was "
                 "written after {} is in it",
-                rows, tables, choice_.taken ? kedge::to_string(*choice_.taken) : "it was taken");
+                rows, tables, left_out > 0 ? fmt::format(" without {} of erased people", left_out) : "",
+                choice_.taken ? kedge::to_string(*choice_.taken) : "it was taken");
         else
             recovery_.says = examination.findings.kept().back().says;
     }
@@ -197,6 +206,9 @@ private:
     DumpChoice& choice_;
     const Estate& estate_;
     const RestoreBesideOptions& options_;
+    const Excluded excluded_;
+    Filtered filtered_;
+    bool all_rows_are_there_ = false;
 };
 
 }  // namespace

@@ -37,6 +37,10 @@ Result<void> skip_chunks(ArchiveReader& reader) {
 
 }  // namespace
 
+Packing packing_of_blocks(const DumpHeader& header) {
+    return header.packing == Packing::gzip ? Packing::zlib : header.packing;
+}
+
 Result<BlockHead> read_block_head(ArchiveReader& reader) {
     BlockHead head{.offset = reader.offset()};
     head.type = TRY(reader.byte());

@@ -27,6 +27,9 @@ struct BlockHead {
 };
 Result<BlockHead> read_block_head(ArchiveReader& reader);
 
+// How the streams in the blocks are packed: a zlib stream where a directory has gzip.
+Packing packing_of_blocks(const DumpHeader& header);
+
 // The bytes of one run of chunks, without their framing. Broken framing ends it as the end would: look at `broken`.
 class ChunkStream final : public ByteStream {
 public:

@@ -21,13 +21,6 @@ std::optional<std::uint32_t> read_oid(std::string_view text) {
     return canonical ? std::optional(value) : std::nullopt;
 }
 
-// "UTF8" of "SET client_encoding = 'UTF8';\n"
-std::string quoted_value(std::string_view statement) {
-    const std::size_t first = statement.find('\''), last = statement.rfind('\'');
-    return first < last && last != std::string_view::npos ? std::string(statement.substr(first + 1, last - first - 1))
-                                                          : "";
-}
-
 std::string qualified(const TocEntry& entry) {
     return entry.name_space.empty() ? entry.tag : entry.name_space + "." + entry.tag;
 }
@@ -89,7 +82,7 @@ void Catalogue::add(const TocEntry& entry, Findings& findings) {
     keep(sizeof(std::int32_t));
     check_fields(entry, findings);
     if (is_kind(entry.kind) && (kinds_.size() < 200 || kinds_.contains(entry.kind))) ++kinds_[entry.kind];
-    if (entry.kind == "ENCODING") encoding_ = quoted_value(entry.definition);
+    if (entry.kind == "ENCODING") encoding_ = encoding_in(entry.definition);
     if (entry.kind == "TABLE" || entry.kind == "FOREIGN TABLE") add_table(entry);
     if (entry.kind == "BLOB") {
         if (const auto oid = read_oid(entry.tag); oid && keep(sizeof *oid))

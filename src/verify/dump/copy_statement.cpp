@@ -9,7 +9,14 @@ bool take(std::string_view& text, std::string_view expected) {
     return true;
 }
 
-std::string unquoted(std::string_view written) {
+// Letters of any alphabet: pg_dump quotes all but lower case ASCII, but an encoding may do as it likes.
+bool continues_identifier(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || (c & '\x80') != 0;
+}
+
+}  // namespace
+
+std::string unquoted_identifier(std::string_view written) {
     if (!written.starts_with('"')) return std::string(written);
     std::string name;
     for (std::size_t i = 1; i + 1 < written.size(); ++i) {
@@ -18,13 +25,6 @@ std::string unquoted(std::string_view written) {
     }
     return name;
 }
-
-// Letters of any alphabet: pg_dump quotes all but lower case ASCII, but an encoding may do as it likes.
-bool continues_identifier(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || (c & '\x80') != 0;
-}
-
-}  // namespace
 
 std::string_view leading_identifier(std::string_view text) {
     std::size_t end = 0;
@@ -49,7 +49,7 @@ std::optional<CopyStatement> read_copy_statement(std::string_view text) {
     do {
         const std::string_view part = leading_identifier(text);
         if (part.empty()) return std::nullopt;
-        statement.table.push_back(unquoted(part));
+        statement.table.push_back(unquoted_identifier(part));
         text.remove_prefix(part.size());
     } while (take(text, "."));
     if (!take(text, " ")) return std::nullopt;

@@ -19,6 +19,9 @@ struct CopyStatement {
 // Nothing for text that is no such statement.
 std::optional<CopyStatement> read_copy_statement(std::string_view text);
 
+// The name that an identifier, as written, stands for.
+std::string unquoted_identifier(std::string_view written);
+
 // The identifier that `text` begins with, as written; empty if it begins with none.
 std::string_view leading_identifier(std::string_view text);
 

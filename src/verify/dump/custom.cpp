@@ -16,10 +16,6 @@
 namespace kedge::verify {
 namespace {
 
-Packing packing_of_blocks(const DumpHeader& header) {
-    return header.packing == Packing::gzip ? Packing::zlib : header.packing;
-}
-
 struct Extent {
     std::uint64_t begin = 0, end = 0;
 };

@@ -129,19 +129,6 @@ void report_tar_flaws(std::span<const Flaw> flaws, const std::string& where, Fin
     }
 }
 
-// The members of a tar as streams over its source, which outlives them.
-std::vector<Member> members_of(const TarIndex& index, const ByteSource& source) {
-    std::vector<Member> members;
-    for (const TarMember& member : index.members) {
-        if (member.type != TarMember::Type::file) continue;
-        members.push_back(
-            {member.name, member.bytes, [&source, begin = member.offset, end = member.offset + member.bytes]() {
-                 return Result<std::unique_ptr<ByteStream>>(std::make_unique<SourceStream>(source, begin, end));
-             }});
-    }
-    return members;
-}
-
 void report_twins(std::span<const TarMember> members, Findings& findings) {
     std::vector<std::string_view> names;
     for (const TarMember& member : members) names.push_back(member.name);
@@ -166,6 +153,18 @@ Result<void> check_stream(TarReader& tar, DumpFiles& files, Examination& examina
 
 }  // namespace
 
+std::vector<Member> tar_members(const TarIndex& index, const ByteSource& source) {
+    std::vector<Member> members;
+    for (const TarMember& member : index.members) {
+        if (member.type != TarMember::Type::file) continue;
+        members.push_back(
+            {member.name, member.bytes, [&source, begin = member.offset, end = member.offset + member.bytes]() {
+                 return Result<std::unique_ptr<ByteStream>>(std::make_unique<SourceStream>(source, begin, end));
+             }});
+    }
+    return members;
+}
+
 bool begins_tar_dump(Bytes front) {
     if (!is_tar_head(front)) return false;
     const auto* name = reinterpret_cast<const char*>(front.data());
@@ -184,7 +183,7 @@ Result<Examination> verify_tar_dump(const ByteSource& source, Effort& effort, co
     examination.path = source.name();
     examination.kind = "PostgreSQL dump, tar format";
     const TarIndex index = TRY(index_tar(source, limits.objects_max));
-    const std::vector<Member> members = members_of(index, source);
+    const std::vector<Member> members = tar_members(index, source);
     Findings of_tar;
     report_twins(index.members, of_tar);
     report_tar_flaws(index.flaws, source.name(), of_tar);

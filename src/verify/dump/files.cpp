@@ -9,12 +9,6 @@
 namespace kedge::verify {
 namespace {
 
-struct Suffix {
-    std::string_view text;
-    Packing packing;
-};
-constexpr std::array<Suffix, 3> suffixes{{{".gz", Packing::gzip}, {".lz4", Packing::lz4}, {".zst", Packing::zstd}}};
-
 constexpr std::string_view object_prefix = "blob_", object_suffix = ".dat";
 
 // The OID in "blob_16402.dat".
@@ -79,7 +73,7 @@ DumpFile DumpFiles::role_of(std::string_view name) const {
     if (const auto known = known_.find(std::string(name)); known != known_.end()) return known->second;
     std::string_view bare = name;
     Packing packing = Packing::none;
-    for (const Suffix& suffix : suffixes) {
+    for (const PackedSuffix& suffix : packed_suffixes) {
         if (!name.ends_with(suffix.text)) continue;
         packing = suffix.packing;
         bare.remove_suffix(suffix.text.size());

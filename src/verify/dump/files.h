@@ -5,6 +5,7 @@
 // group. All but the lists may have a suffix for their compression.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -17,6 +18,8 @@
 #include "verify/dump/catalogue.h"
 #include "verify/dump/data_check.h"
 #include "verify/examination.h"
+#include "verify/member.h"
+#include "verify/unpack/tar.h"
 
 namespace kedge::verify {
 
@@ -62,6 +65,17 @@ private:
     std::map<std::uint32_t, Object> objects_;  // by OID
     std::map<std::size_t, std::vector<std::uint32_t>> lists_;
 };
+
+// The members of a tar as streams over its source, which outlives them.
+std::vector<Member> tar_members(const TarIndex& index, const ByteSource& source);
+
+// What a file's name may end with besides, and how it is packed then.
+struct PackedSuffix {
+    std::string_view text;
+    Packing packing;
+};
+inline constexpr std::array<PackedSuffix, 3> packed_suffixes{
+    {{".gz", Packing::gzip}, {".lz4", Packing::lz4}, {".zst", Packing::zstd}}};
 
 // Whether pg_dump may have given a file this name: nothing of it leads elsewhere.
 bool is_plain_name(std::string_view name);

@@ -73,6 +73,12 @@ Result<void> read_dependencies(ArchiveReader& reader, TocEntry& entry) {
 
 }  // namespace
 
+std::string encoding_in(std::string_view definition) {
+    const std::size_t first = definition.find('\''), last = definition.rfind('\'');
+    return first < last && last != std::string_view::npos ? std::string(definition.substr(first + 1, last - first - 1))
+                                                          : "";
+}
+
 Result<DumpHeader> read_header(ArchiveReader& reader) {
     std::array<std::byte, dump_magic.size()> magic{};
     TRY(reader.read(magic));

@@ -52,6 +52,9 @@ struct TocEntry {
 inline constexpr std::size_t definition_bytes_max = 1u << 20;
 inline constexpr std::size_t dependencies_max = 10'000;
 
+// What the entry ENCODING says: "UTF8" of "SET client_encoding = 'UTF8';". Empty if it says nothing.
+std::string encoding_in(std::string_view definition);
+
 // Reads the magic and the head, and sets the reader's widths. Fault::corrupt for what cannot be; Fault::refused for a
 // version that is newer than those known here, and older than 1.12.
 Result<DumpHeader> read_header(ArchiveReader& reader);

@@ -41,9 +41,14 @@ std::string unquoted(const std::string& name) {
     return plain;
 }
 
+std::uint64_t left_out_of(const TableRows& left_out, const std::string& table) {
+    const auto found = left_out.find(table);
+    return found == left_out.end() ? 0 : found->second;
+}
+
 }  // namespace
 
-bool compare_rows(const TableRows& counts, Examination& examination) {
+bool compare_rows(const TableRows& counts, Examination& examination, const TableRows& left_out) {
     std::uint64_t rows = 0, tables = 0;
     bool all_fit = true;
     const auto damaged = [&](const std::string& table, std::string says) {
@@ -55,11 +60,15 @@ bool compare_rows(const TableRows& counts, Examination& examination) {
         const auto found = counts.find(unquoted(content.name));
         if (found == counts.end()) {
             damaged(content.name, "the restored database does not have this table");
-        } else if (found->second != *content.rows) {
-            damaged(content.name, fmt::format("it has {} after the restore; {} were counted in the dump",
-                                              counted(found->second, "row"), counted(*content.rows)));
+        } else if (const std::uint64_t out = left_out_of(left_out, content.name);
+                   found->second + out != *content.rows) {
+            damaged(
+                content.name,
+                fmt::format("it has {} after the restore{}; {} were counted in the dump", counted(found->second, "row"),
+                            out > 0 ? fmt::format(", {} were left out", counted(out)) : "", counted(*content.rows)));
+        } else {
+            rows += found->second;
         }
-        rows += *content.rows;
         ++tables;
     }
     if (all_fit) examination.facts["restored_rows"] = rows;

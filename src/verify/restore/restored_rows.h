@@ -16,9 +16,9 @@ using TableRows = std::map<std::string, std::uint64_t>;  // "public.debates" to 
 // Of every ordinary table of that database that no system catalogue is.
 Result<TableRows> count_rows(const OwnPostgres& postgres, const std::string& database, const std::stop_token& stop);
 
-// True if every table of the dump that was examined has as many rows as were counted in it; what has not is a finding.
-// Adds the facts `restored_rows` and `restored_tables`.
-bool compare_rows(const TableRows& counts, Examination& examination);
+// True if every table of the dump that was examined has as many rows as were counted in it, but for those that were
+// left out; what has not is a finding. Adds the facts `restored_rows` and `restored_tables`.
+bool compare_rows(const TableRows& counts, Examination& examination, const TableRows& left_out = {});
 
 // Looks through tables and indexes with pg_amcheck. `which`: {"-d", NAME} or {"--all"}. What does not fit is a finding;
 // where the program or its extension is not here, a sentence in `unproved`.

@@ -1,0 +1,228 @@
+#include "recover/load_rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "base/check.h"
+#include "recover/sql_session.h"
+#include "targets/postgres/copy_in.h"
+
+namespace kedge::recover {
+namespace {
+
+// Fits the second-level cache with what is being inflated.
+constexpr std::size_t read_bytes = 256 << 10;
+// Behind the last row: the end marker, and two line feeds that pg_dump adds.
+constexpr std::string_view text_end = "\\.\n\n\n";
+
+std::uint64_t count_lines(std::string_view text) {
+    std::uint64_t lines = 0;
+    for (const char* at = text.data(); at != nullptr; ++lines) {
+        at = static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(text.end() - at)));
+        if (at == nullptr) break;
+        ++at;
+    }
+    return lines;
+}
+
+std::string name_of(const verify::TableText& table) {
+    return table.schema + "." + table.table;
+}
+
+// The rows of a text, many at a time and each of them whole. What ends it is taken off.
+class RowPieces {
+public:
+    explicit RowPieces(verify::ByteStream& text) : text_(text), buffer_(2 * read_bytes, '\0') {}
+
+    // Empty behind the last row.
+    Result<std::string_view> next() {
+        std::memmove(buffer_.data(), buffer_.data() + given_, filled_ - given_);
+        filled_ -= given_;
+        given_ = 0;
+        while (!is_over_) {
+            if (buffer_.size() - filled_ < read_bytes) buffer_.resize(2 * buffer_.size());
+            const auto room = std::as_writable_bytes(std::span(buffer_).subspan(filled_, read_bytes));
+            const std::size_t count = TRY(text_.read(room));
+            filled_ += count;
+            is_over_ = count < room.size();
+            if (is_over_) break;
+            const std::size_t last = std::string_view(buffer_.data(), filled_ - text_end.size()).rfind('\n');
+            if (last == std::string_view::npos) continue;
+            given_ = last + 1;
+            return std::string_view(buffer_.data(), given_);
+        }
+        if (filled_ == 0) return std::string_view();
+        const std::string_view rest(buffer_.data(), filled_);
+        if (!rest.ends_with(text_end)) return Error{Fault::corrupt, "its rows do not end as they should"};
+        given_ = filled_;
+        return rest.substr(0, rest.size() - text_end.size());
+    }
+
+private:
+    verify::ByteStream& text_;
+    std::vector<char> buffer_;
+    std::size_t filled_ = 0, given_ = 0;
+    bool is_over_ = false;
+};
+
+class Loading {
+public:
+    Loading(const std::string& conninfo, const verify::TableTexts& texts, FilterPlan& plan,
+            const LoadRowsOptions& options)
+        : conninfo_(conninfo),
+          texts_(texts),
+          plan_(plan),
+          options_(options),
+          is_begun_(texts.tables().size()),
+          is_done_(texts.tables().size()),
+          weight_(texts.tables().size()) {
+        check(plan.tables.empty() || plan.tables.size() == texts.tables().size(), "a plan is about its own dump");
+        for (std::size_t i = 0; i < weight_.size(); ++i) weigh(i);
+        for (const verify::TableText& table : texts.tables()) bytes_ += table.bytes;
+    }
+
+    Result<LoadedRows> run() {
+        const std::stop_callback on_stop(options_.until.stop, [this] { stop_.request_stop(); });
+        {
+            std::vector<std::jthread> workers;
+            for (std::size_t i = 0; i < std::min(std::max<std::size_t>(options_.threads, 1), weight_.size()); ++i)
+                workers.emplace_back([this] { work(); });
+        }
+        if (error_) return *error_;
+        return std::move(loaded_);
+    }
+
+private:
+    const TableFilter* filter_of(std::size_t table) const {
+        return plan_.tables.empty() ? nullptr : &plan_.tables[table];
+    }
+
+    // Of a table: its own bytes and those of the longest way through tables that wait for it.
+    std::uint64_t weigh(std::size_t table) {
+        if (weight_[table] > 0) return weight_[table];
+        std::uint64_t longest = 0;
+        for (std::size_t other = 0; other < plan_.tables.size(); ++other)
+            if (std::ranges::count(plan_.tables[other].waits_for, table) > 0) longest = std::max(longest, weigh(other));
+        return weight_[table] = texts_.tables()[table].bytes + longest + 1;
+    }
+
+    void work() {
+        const auto done = [this]() -> Result<void> {
+            CopyIn copy = TRY(connect());
+            while (const auto table = next()) TRY(load(copy, *table).within(name_of(texts_.tables()[*table])));
+            return {};
+        }();
+        if (done) return;
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = done.error();
+        stop_.request_stop();
+        changed_.notify_all();
+    }
+
+    Result<CopyIn> connect() const {
+        CopyIn copy = TRY(CopyIn::open(conninfo_, Until(options_.until.deadline, stop_.get_token())));
+        // As pg_restore sets them (_doSetFixedOutputState of pg_backup_archiver.c).
+        TRY(
+            copy.execute("SET standard_conforming_strings = on; SET check_function_bodies = off; "
+                         "SET xmloption = content; SET row_security = off; SET client_min_messages = warning; "
+                         "SET search_path = ''; SET synchronous_commit = off"));
+        if (!texts_.encoding().empty()) TRY(copy.execute("SET client_encoding = " + sql_literal(texts_.encoding())));
+        return copy;
+    }
+
+    // The heaviest of those that wait for none; waits until there is one. Nothing once all have begun, or one failed.
+    std::optional<std::size_t> next() {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            std::optional<std::size_t> best;
+            bool is_one_left = false;
+            for (std::size_t i = 0; i < weight_.size(); ++i) {
+                if (is_begun_[i]) continue;
+                is_one_left = true;
+                if (is_ready(i) && (!best || weight_[i] > weight_[*best])) best = i;
+            }
+            if (!is_one_left || error_) return std::nullopt;
+            if (best) {
+                is_begun_[*best] = true;
+                return best;
+            }
+            changed_.wait(lock);
+        }
+    }
+
+    bool is_ready(std::size_t table) const {
+        const TableFilter* filter = filter_of(table);
+        return filter == nullptr ||
+               std::ranges::all_of(filter->waits_for, [&](std::size_t other) { return is_done_[other]; });
+    }
+
+    Result<void> load(CopyIn& copy, std::size_t index) {
+        const verify::TableText& table = texts_.tables()[index];
+        const auto text = TRY(texts_.open(table));
+        TRY(copy.execute("BEGIN"));
+        if (table.is_alone)
+            TRY(copy.execute(fmt::format("TRUNCATE ONLY {}.{}", sql_name(table.schema), sql_name(table.table))));
+        TRY(copy.begin(fmt::format("COPY {} FROM STDIN{}", table.target, table.is_alone ? " WITH (FREEZE)" : "")));
+        const TableFilter* filter = filter_of(index);
+        RowFilter rows(filter == nullptr ? RowRules{} : filter->rules);
+        std::uint64_t read = 0;
+        RowPieces pieces(*text);
+        const auto fill = [&](std::string_view some) { return copy.fill(some); };
+        for (auto piece = TRY(pieces.next()); !piece.empty(); piece = TRY(pieces.next())) {
+            if (stop_.stop_requested()) return Error{Fault::unavailable, "called off"};
+            read += count_lines(piece);
+            TRY(filter == nullptr || filter->is_idle() ? fill(piece) : rows.pass(piece, fill));
+        }
+        const std::uint64_t taken = TRY(copy.end());
+        TRY(copy.execute("COMMIT"));
+        if (taken + rows.dropped() != read)
+            return Error{Fault::corrupt, fmt::format("{} rows were read, {} stayed behind, and the server took {}",
+                                                     read, rows.dropped(), taken)};
+        finish(index, rows, read, taken);
+        return {};
+    }
+
+    void finish(std::size_t index, RowFilter& rows, std::uint64_t read, std::uint64_t taken) {
+        const std::string name = name_of(texts_.tables()[index]);
+        const std::lock_guard lock(mutex_);
+        loaded_.read[name] += read;
+        loaded_.taken[name] += taken;
+        if (rows.dropped() > 0) loaded_.dropped[name] += rows.dropped();
+        if (rows.changed() > 0) loaded_.changed[name] += rows.changed();
+        if (const TableFilter* filter = filter_of(index))
+            for (std::size_t i = 0; i < filter->gives.size(); ++i) plan_.sets[filter->gives[i]].merge(rows.keys()[i]);
+        is_done_[index] = true;
+        done_bytes_ += texts_.tables()[index].bytes;
+        if (options_.on_progress) options_.on_progress(done_bytes_, bytes_);
+        changed_.notify_all();
+    }
+
+    const std::string& conninfo_;
+    const verify::TableTexts& texts_;
+    FilterPlan& plan_;  // its sets: guarded by the mutex, and read only by tables whose givers are done
+    const LoadRowsOptions& options_;
+    std::stop_source stop_;
+    std::uint64_t bytes_ = 0;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    // Guarded by the mutex.
+    std::vector<bool> is_begun_, is_done_;
+    std::vector<std::uint64_t> weight_;
+    std::uint64_t done_bytes_ = 0;
+    LoadedRows loaded_;
+    std::optional<Error> error_;
+};
+
+}  // namespace
+
+Result<LoadedRows> load_rows(const std::string& conninfo, const verify::TableTexts& texts, FilterPlan& plan,
+                             const LoadRowsOptions& options) {
+    return Loading(conninfo, texts, plan, options).run();
+}
+
+}  // namespace kedge::recover

@@ -1,0 +1,43 @@
+// Loads the rows of a dump into the tables that wait for them, several tables at once, without those that must stay
+// behind.
+//
+// A table is emptied and filled in one transaction and its rows are frozen, so that a server without archiving writes
+// no log of them. A table whose rules ask about others begins when those are done; of the others the longest way to
+// the end goes first. Memory: one buffer for each table that is being loaded, as long as its longest row, and the
+// fields by which rows refer to others that were left out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <stop_token>
+#include <string>
+
+#include "base/result.h"
+#include "os/wait.h"
+#include "recover/filter_plan.h"
+#include "verify/dump/table_texts.h"
+
+namespace kedge::recover {
+
+// By "public.users".
+struct LoadedRows {
+    std::map<std::string, std::uint64_t> read;     // rows that the dump has
+    std::map<std::string, std::uint64_t> taken;    // rows that the server said it took
+    std::map<std::string, std::uint64_t> dropped;  // rows that stayed behind; only tables with some
+    std::map<std::string, std::uint64_t> changed;  // rows that went on changed; only tables with some
+};
+
+struct LoadRowsOptions {
+    std::size_t threads = 1;
+    Until until;
+    // After each table: how many bytes of the dump are done, of how many.
+    std::function<void(std::uint64_t done, std::uint64_t of)> on_progress{};
+};
+
+// `conninfo` leads to the database as a superuser. What does not add up is corrupt: the server took other rows than
+// went on. refused if the server or a rule says no. The first error ends it; what was loaded until then stays.
+Result<LoadedRows> load_rows(const std::string& conninfo, const verify::TableTexts& texts, FilterPlan& plan,
+                             const LoadRowsOptions& options);
+
+}  // namespace kedge::recover
