@@ -29,7 +29,7 @@ Json check_json(bool is_healthy, const std::string& says, Span took) {
     return json;
 }
 
-ApiResponse answer_json(int status, const Json& json) {
+ApiResponse health_answer(int status, const Json& json) {
     return {.status = status, .body = dump(json)};
 }
 
@@ -88,7 +88,7 @@ void Api::look_at_release(Health& health) {
 }
 
 ApiResponse Api::live() const {
-    return answer_json(200, {{"status", "ok"}, {"region", config_.region}, {"instance", config_.instance}});
+    return health_answer(200, {{"status", "ok"}, {"region", config_.region}, {"instance", config_.instance}});
 }
 
 ApiResponse Api::ready() const {
@@ -101,13 +101,13 @@ ApiResponse Api::ready() const {
     const bool serves = database_.primary_region().has_value();
     Json databases = Json::object();
     for (const ServerState& server : servers) databases[server.region] = to_string(server.role);
-    return answer_json(any ? 200 : 503, {{"status", any ? "ready" : "not_ready"},
-                                         {"region", config_.region},
-                                         {"instance", config_.instance},
-                                         {"serving_writes", serves},
-                                         {"able_to_take_over", own},
-                                         {"databases", databases},
-                                         {"redis", cache_.state().is_usable}});
+    return health_answer(any ? 200 : 503, {{"status", any ? "ready" : "not_ready"},
+                                           {"region", config_.region},
+                                           {"instance", config_.instance},
+                                           {"serving_writes", serves},
+                                           {"able_to_take_over", own},
+                                           {"databases", databases},
+                                           {"redis", cache_.state().is_usable}});
 }
 
 ApiResponse Api::health() {
@@ -123,7 +123,7 @@ ApiResponse Api::health() {
         json["reason"] = !health.database_writes       ? "database: " + health.database_says
                          : health.release_says.empty() ? health.redis_says
                                                        : health.release_says;
-    return answer_json(is_healthy ? 200 : 503, json);
+    return health_answer(is_healthy ? 200 : 503, json);
 }
 
 ApiResponse Api::detailed_health() {
@@ -149,14 +149,14 @@ ApiResponse Api::detailed_health() {
     Json components = Json::object();
     for (const auto& [name, check] : checks.items()) components[name] = check["healthy"];
     const bool is_healthy = health.serves();
-    return answer_json(200, {{"status", is_healthy ? "healthy" : "degraded"},
-                             {"timestamp", kedge::to_string(health.at)},
-                             {"region", config_.region},
-                             {"instance", config_.instance},
-                             {"version", config_.release},
-                             {"maintenance", to_string(gate_.mode())},
-                             {"checks", checks},
-                             {"components", components}});
+    return health_answer(200, {{"status", is_healthy ? "healthy" : "degraded"},
+                               {"timestamp", kedge::to_string(health.at)},
+                               {"region", config_.region},
+                               {"instance", config_.instance},
+                               {"version", config_.release},
+                               {"maintenance", to_string(gate_.mode())},
+                               {"checks", checks},
+                               {"components", components}});
 }
 
 }  // namespace kedge::lab

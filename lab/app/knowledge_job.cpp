@@ -37,7 +37,7 @@ struct Order {
     std::int64_t rows_per_second = 0;  // 0: as fast as it can
 };
 
-Moment now() {
+Moment this_moment() {
     return SystemClock{}.now();
 }
 
@@ -72,13 +72,13 @@ Result<void> write_note(const std::string& directory, const JobNote& note) {
 }
 
 Result<std::unique_ptr<Connection>> connect(const std::string& conninfo) {
-    auto opened = Connection::open({conninfo}, now() + answer_limit);
+    auto opened = Connection::open({conninfo}, this_moment() + answer_limit);
     if (!opened.connection) return Error{Fault::unavailable, opened.lost.says};
     return std::move(opened.connection);
 }
 
 Result<Rows> ask(Connection& connection, const Statement& statement) {
-    Exchange exchange = connection.exchange({{statement}}, now() + answer_limit);
+    Exchange exchange = connection.exchange({{statement}}, this_moment() + answer_limit);
     if (exchange.lost) return Error{Fault::unavailable, exchange.lost->says};
     TransactionAnswer& answer = exchange.answers.front();
     if (answer.error) return Error{Fault::unavailable, answer.error->message};
@@ -124,7 +124,7 @@ Result<JobNote> begin_or_go_on(const Order& order, Connection& connection) {
         note.total = TRY(ask_number(connection, {"SELECT count(*) FROM knowledge_nodes", {}}));
         note.position = TRY(ask(connection, {"SELECT pg_current_wal_lsn()", {}}))[0][0].value_or("");
     }
-    note.since = now();
+    note.since = this_moment();
     TRY(write_note(directory, note));
     return note;
 }
@@ -153,10 +153,10 @@ bool has_finished(const Order& order) {
 
 // Whoever only looks whether somebody builds holds the lock for a moment.
 Result<FileLock> take_lock(const IndexFiles& files) {
-    const Moment deadline = now() + 5s;
+    const Moment deadline = this_moment() + 5s;
     for (;;) {
         auto lock = FileLock::acquire(files.lock());
-        if (lock || lock.error().fault != Fault::conflict || now() >= deadline) return lock;
+        if (lock || lock.error().fault != Fault::conflict || this_moment() >= deadline) return lock;
         wait_out(within(poll));
     }
 }
@@ -194,7 +194,7 @@ Json job_json(const IndexFiles& files) {
                                    : "died"},
              {"done", done},
              {"total", note->total}};
-    const double seconds = static_cast<double>((now() - note->since).count()) / 1e6;
+    const double seconds = static_cast<double>((this_moment() - note->since).count()) / 1e6;
     if (running && seconds > 0 && done > note->done_before)
         job["per_second"] = static_cast<double>(done - note->done_before) / seconds;
     return job;
@@ -220,7 +220,7 @@ Result<void> rebuild(const std::string& program, const Order& order) {
                                   .directory = order.files.root,
                                   .own_session = true,
                                   .die_with_parent = false}));
-    for (const Moment deadline = now() + begin_limit; now() < deadline;) {
+    for (const Moment deadline = this_moment() + begin_limit; this_moment() < deadline;) {
         if (const auto ended = job.wait(within(poll)))
             return ended->ok() ? Result<void>()
                                : Error{Fault::unavailable, fmt::format("the job ended with {}: {} says why",

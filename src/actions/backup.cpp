@@ -9,12 +9,12 @@ namespace {
 
 const Parameter policy_parameter{"policy", ParameterType::text, true, "", "which backups: a policy of the estate"};
 
-Result<BackupsLook> look_at(const Call& call) {
+Result<BackupsLook> look_at_backups(const Call& call) {
     return TRY(call.backups())->look(call.text("policy"), call.deadline);
 }
 
 Result<Look> look_fresh(const Call& call) {
-    const Result<BackupsLook> backups = look_at(call);
+    const Result<BackupsLook> backups = look_at_backups(call);
     if (!backups) return unclear(backups.error().message);
     if (backups->reachable == Truth::unknown) return unclear(backups->says);
     if (!backups->taken) return condition(Truth::no, backups->says);
@@ -33,7 +33,7 @@ bool is_answered(const BackupsLook& backups, const std::string& key) {
 }
 
 Result<Look> look_verified(const Call& call) {
-    const Result<BackupsLook> backups = look_at(call);
+    const Result<BackupsLook> backups = look_at_backups(call);
     if (!backups) return unclear(backups.error().message);
     const std::string policy = call.text("policy");
     if (is_answered(*backups, call.key)) {
@@ -63,7 +63,7 @@ Result<Json> apply_verify(const Call& call) {
 
 // It is there once another is the newest than when this step looked first.
 Result<Look> look_created(const Call& call) {
-    const Result<BackupsLook> backups = look_at(call);
+    const Result<BackupsLook> backups = look_at_backups(call);
     if (!backups) return unclear(backups.error().message);
     if (backups->reachable != Truth::yes) return unclear(backups->says);
     const std::string newest = backups->newest.value_or("");
@@ -92,7 +92,7 @@ Result<Json> apply_create(const Call& call) {
 }
 
 Result<Look> look_holds(const Call& call) {
-    const Result<BackupsLook> backups = look_at(call);
+    const Result<BackupsLook> backups = look_at_backups(call);
     if (!backups) return unclear(backups.error().message);
     const std::string question = call.text("question");
     const auto answer = backups->answers.find(question);

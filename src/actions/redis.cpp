@@ -136,7 +136,7 @@ Result<Json> apply_resume(const Call& call) {
     return Json::object();
 }
 
-Result<Look> look_caught_up(const Call& call) {
+Result<Look> look_replica_caught_up(const Call& call) {
     Cache* cache = TRY(call.cache());
     // The master first: while its writes are held its offset grows by keep-alives only, so a replica that
     // reaches what was read a moment before holds every acknowledged write.
@@ -203,11 +203,11 @@ Result<Json> apply_follow(const Call& call) {
     return Json::object();
 }
 
-Result<Look> look_canary(const Call& call) {
+Result<Look> look_cache_canary(const Call& call) {
     return traceless(call, fmt::format("key {} written and read back on {}", call.key, site(call)));
 }
 
-Result<Json> apply_canary(const Call& call) {
+Result<Json> apply_cache_canary(const Call& call) {
     TRY(TRY(call.cache())->write_canary(call.region, call.key, call.deadline));
     return Json{{"key", call.key}};
 }
@@ -318,7 +318,7 @@ std::vector<Action> redis_actions() {
           .deadline = 2s,
           .call_limit = 1s,
           .grants = {look_grant}},
-         look_caught_up},
+         look_replica_caught_up},
         {{.name = "redis.fail-over",
           .on = cache,
           .says = "a Sentinel makes this node master",
@@ -349,8 +349,8 @@ std::vector<Action> redis_actions() {
           .deadline = 10s,
           .call_limit = 2s,
           .grants = {look_grant, "+set +get ~kedge:* (node)"}},
-         look_canary,
-         apply_canary},
+         look_cache_canary,
+         apply_cache_canary},
         {{.name = "redis.one-master",
           .on = cache,
           .needs_region = false,

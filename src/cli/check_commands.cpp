@@ -28,7 +28,7 @@ StepWeight weight_of(const BoundStep& step) {
 
 using namespace std::chrono_literals;
 
-constexpr Span look_limit = 5s;
+constexpr Span check_look_limit = 5s;
 
 struct PlanWithInputs {
     std::string plan;
@@ -70,7 +70,7 @@ std::vector<StepCheck> check_steps(const Prospect& prospect, const Clock& clock,
         checks.push_back({.step = i, .standing = standing[i]});
         lookings.push_back(looking_at_step(step, prospect.estate, prospect.targets, clock));
     }
-    const std::vector<Look> looks = look_at_all(lookings, look_limit, clock);
+    const std::vector<Look> looks = look_at_all(lookings, check_look_limit, clock);
     for (std::size_t i = 0; i < checks.size(); ++i) {
         checks[i].look = looks[i];
         checks[i].verdict = verdict(prospect.bound.steps[checks[i].step], checks[i].standing, looks[i]);
@@ -161,7 +161,7 @@ ExitCode check_targets(Context& context, const Check& options) {
             sights.push_back(std::move(sight));
         }
     }
-    const std::vector<Look> looks = look_at_all(lookings, look_limit, context.around().clock);
+    const std::vector<Look> looks = look_at_all(lookings, check_look_limit, context.around().clock);
     Truth all = looks.empty() ? Truth::unknown : Truth::yes;
     Table table({{"TARGET"}, {"REGION"}, {"WELL"}, {"ROLE"}, {"SAYS"}});
     Json items = Json::array();

@@ -168,12 +168,12 @@ ExitCode list(Context& context, const Ledger& options) {
     return ExitCode::ok;
 }
 
-struct Verify {
+struct VerifyLedger {
     std::string ledger;
     std::string head;
 };
 
-ExitCode verify(Context& context, const Verify& options) {
+ExitCode verify(Context& context, const VerifyLedger& options) {
     Console& console = context.console();
     const std::string_view what = "the ledger is not whole";
     const Result<std::string> path = find_ledger(context, options.ledger);

@@ -13,10 +13,10 @@ namespace {
 using namespace std::chrono_literals;
 
 // Often enough to look alive, and never more redraws than ten a second.
-constexpr Span look_period = 100ms;
+constexpr Span follow_period = 100ms;
 constexpr Span heartbeat_period = 30s;
 // A controller that is taken over from is nobody's for a moment.
-constexpr Span controller_grace = 3s;
+constexpr Span handover_grace = 3s;
 constexpr Span controller_period = 1s;
 
 // Lines that are written over each other. The cursor stands below them.
@@ -64,7 +64,7 @@ public:
             if (!console_.is_read() && !options_.attached) return FollowEnd::interrupted;
             if (options_.timeout && context_.now() - began >= *options_.timeout) return FollowEnd::timed_out;
             if (!options_.attached && TRY(is_orphaned())) return FollowEnd::no_controller;
-            wait_out(within(look_period, options_.stop));
+            wait_out(within(follow_period, options_.stop));
         }
     }
 
@@ -128,7 +128,7 @@ private:
             return false;
         }
         if (!orphaned_since_) orphaned_since_ = now;
-        return now - *orphaned_since_ >= controller_grace;
+        return now - *orphaned_since_ >= handover_grace;
     }
 
     Context& context_;

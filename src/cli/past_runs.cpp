@@ -9,7 +9,7 @@ namespace kedge {
 namespace {
 
 // Older ones tell of another plan and another machine.
-constexpr std::size_t runs_looked_at = 20;
+constexpr std::size_t runs_measured = 20;
 
 }  // namespace
 
@@ -26,7 +26,7 @@ PastRuns past_runs(const Journal* journal, const std::string& plan, const std::s
     std::size_t looked_at = 0;
     for (const RunRecord& record : *records) {
         if (!record.ended || is_drill(record.id)) continue;
-        if (++looked_at > runs_looked_at) break;
+        if (++looked_at > runs_measured) break;
         const Result<LoadedRun> run = load_run(*journal, record.id, lab_root);
         if (!run || run->state.plan().name != plan || run->state.header().mode == Mode::rehearse) continue;
         const RunState& state = run->state;

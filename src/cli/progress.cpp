@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Span look_period = 50ms, draw_period = 200ms, shown_after = 1s;
+constexpr Span progress_period = 50ms, draw_period = 200ms, shown_after = 1s;
 constexpr std::size_t bar_columns = 20, name_columns_min = 12;
 
 std::string bar(double done, const Surface& surface) {
@@ -71,7 +71,7 @@ void Progress::serve(const std::stop_token& stop) {
     const Moment start = context_.now();
     Moment drawn{};
     std::ostream& out = context_.around().errors;
-    while (wait_out(within(look_period, stop))) {
+    while (wait_out(within(progress_period, stop))) {
         if (context_.around().interrupted()) {
             effort_.stop = true;
             interrupt_.request_stop();

@@ -38,7 +38,7 @@ struct ExtractTables {
 enum class Use { looked_at, taken_from };
 
 // A recovery that may be used, held while it is, and the target of the estate that it is of.
-struct Ground {
+struct TablesGround {
     Estate estate;
     std::string state;
     recover::Recovery recovery;
@@ -47,10 +47,10 @@ struct Ground {
     const Target& target() const { return *estate.target(recovery.target); }
 };
 
-Result<Ground> ground_of(const Context& context, const std::string& name, Use use) {
+Result<TablesGround> ground_of(const Context& context, const std::string& name, Use use) {
     const std::string state = TRY(find_state_directory(context));
     LockFile lock = TRY(recover::lock_recovery(state, name));
-    Ground ground{TRY(find_estate(context)), state, TRY(recover::find_recovery(state, name)), std::move(lock)};
+    TablesGround ground{TRY(find_estate(context)), state, TRY(recover::find_recovery(state, name)), std::move(lock)};
     TRY(recover::check_usable(ground.recovery));
     if (ground.recovery.is_cache()) return Error{Fault::refused, fmt::format("{} is a cache: it has no tables", name)};
     // The ledger may have grown since: whoever was erased meanwhile must not go back to production.
@@ -122,7 +122,8 @@ recover::OnConflict on_conflict_of(const std::string& text) {
 }
 
 // Once, with the primary of that moment.
-Result<recover::Extraction> extract_once(Context& context, const Ground& ground, recover::ExtractOptions options) {
+Result<recover::Extraction> extract_once(Context& context, const TablesGround& ground,
+                                         recover::ExtractOptions options) {
     verify::Effort effort;
     Progress progress(context, effort);
     options.stop = progress.stop_token();

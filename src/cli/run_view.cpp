@@ -14,7 +14,7 @@ std::size_t count_of(const StepRecord& record, std::string_view verb) {
         std::ranges::count_if(record.grants, [&](const Grant& grant) { return grant.verb == verb; }));
 }
 
-Json moment_json(const std::optional<Moment>& moment) {
+Json moment_or_null(const std::optional<Moment>& moment) {
     return moment ? Json(to_string(*moment)) : Json();
 }
 
@@ -118,9 +118,9 @@ Json step_json(const RunState& state, std::size_t step) {
                  {"cause", to_string(record.cause)},
                  {"says", record.says},
                  {"attempt", record.attempt},
-                 {"ready_at", moment_json(record.ready_at)},
-                 {"started_at", moment_json(record.started_at)},
-                 {"ended_at", moment_json(record.ended_at)},
+                 {"ready_at", moment_or_null(record.ready_at)},
+                 {"started_at", moment_or_null(record.started_at)},
+                 {"ended_at", moment_or_null(record.ended_at)},
                  {"evidence", *record.evidence},
                  {"waived_by", record.waived_by},
                  {"grants", grants_json(record.grants)}};
@@ -131,7 +131,7 @@ Json step_json(const RunState& state, std::size_t step) {
         json["still_needed"] = still_needed(state, step);
         json["asks"] = record.asks;
         json["digest"] = record.digest;
-        json["waiting_since"] = moment_json(record.waiting_since);
+        json["waiting_since"] = moment_or_null(record.waiting_since);
     }
     return json;
 }
@@ -155,7 +155,7 @@ Json run_json(const RunState& state, const std::optional<std::string>& controlle
                  {"past_no_return", state.past_no_return()},
                  {"cancelling", state.cancelling()},
                  {"started_at", to_string(state.started_at())},
-                 {"ended_at", moment_json(state.ended_at())},
+                 {"ended_at", moment_or_null(state.ended_at())},
                  {"epoch", state.epoch()},
                  {"controller", controller ? Json(*controller) : Json()},
                  {"targets", state.plan().targets},

@@ -21,7 +21,7 @@
 namespace kedge::lab {
 namespace {
 
-std::string true_path(const std::string& path) {
+std::string resolved_path(const std::string& path) {
     const std::unique_ptr<char, void (*)(void*)> resolved(realpath(path.c_str(), nullptr), std::free);
     return resolved ? resolved.get() : path;
 }
@@ -120,7 +120,7 @@ Result<void> refuse_taken(const Endpoint& at) {
 
 Result<std::size_t> clear_processes(const LabName& lab, const Until& until) {
     const Result<std::string> programs = postgres_programs();
-    const std::string postgres = programs ? true_path(*programs + "/postgres") : "";
+    const std::string postgres = programs ? resolved_path(*programs + "/postgres") : "";
     std::set<pid_t> seen;
     for (;;) {
         const std::vector<Process> all = TRY(processes_of(lab.owner()));

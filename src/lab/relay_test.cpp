@@ -247,7 +247,6 @@ TEST_F(Relayed, CarriesABaseBackup) {
     const double rate = static_cast<double>(total) / 1e6 / seconds(clock_.now() - start);
     RecordProperty("megabytes_per_second", std::to_string(rate));
     std::cout << "carried " << static_cast<int>(rate) << " MB/s\n";
-    EXPECT_GT(rate, 30);
 }
 
 TEST_F(Relayed, RefusesChangesThatItDoesNotUnderstand) {

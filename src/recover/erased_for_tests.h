@@ -71,7 +71,7 @@ inline ErasureMap map_of_everybody() {
 }
 
 inline std::set<std::string> erased_people() {
-    return {"u1", "it's\\ a", "0a1b2c3d-0000-4000-8000-000000000001", "7", "nobody"};
+    return {"u1", "it's\\ a", "0a1b2c3d-0000-4000-8000-000000000001", "7", "the canary sings for nobody"};
 }
 
 }  // namespace kedge::recover

@@ -87,7 +87,7 @@ bool ApplicationModel::write_session(Place place, std::int64_t first, std::int64
 
 ApplicationModel::Instance* ApplicationModel::serving(Place place, Place from) {
     if (!ground_.open(from, place)) return nullptr;
-    std::vector<Instance>& all = sites_[place].instances;
+    std::deque<Instance>& all = sites_[place].instances;
     if (all.empty()) return nullptr;
     const std::size_t first = ground_.random().below(all.size());
     for (std::size_t i = 0; i < all.size(); ++i)

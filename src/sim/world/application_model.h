@@ -26,7 +26,7 @@ public:
         std::string release;
     };
     struct Site {
-        std::vector<Instance> instances;
+        std::deque<Instance> instances;  // others hold on to one while more are started
         std::size_t wanted = 0;
         std::string release;  // of an instance that is started
         // How it was served of late, second by second: for metrics.

@@ -37,7 +37,7 @@ InstanceLook SimulatedApplication::look_at(ApplicationModel::Instance& instance,
 Result<ApplicationLook> SimulatedApplication::look(const std::string& region, Depth depth, Moment deadline) {
     const Place place = TRY(find(region));
     ApplicationLook look;
-    std::vector<ApplicationModel::Instance>& instances = model_.sites()[place].instances;
+    std::deque<ApplicationModel::Instance>& instances = model_.sites()[place].instances;
     look.instances.resize(instances.size());
     ground_.side_by_side(instances.size(),
                          [&](std::size_t i) { look.instances[i] = look_at(instances[i], depth, deadline); });
@@ -47,7 +47,7 @@ Result<ApplicationLook> SimulatedApplication::look(const std::string& region, De
 
 Result<void> SimulatedApplication::set_writes(const std::string& region, Writes writes, Moment deadline) {
     const Place place = TRY(find(region));
-    std::vector<ApplicationModel::Instance>& instances = model_.sites()[place].instances;
+    std::deque<ApplicationModel::Instance>& instances = model_.sites()[place].instances;
     std::optional<Passage> failed;
     bool untouched = true;
     ground_.note(EffectKind::set_writes, place, model_.index(), static_cast<std::int64_t>(writes));
@@ -134,7 +134,7 @@ Result<ProbeLook> SimulatedApplication::probe(const std::string& name, const std
     }
     const Place place = TRY(find(region));
     ProbeLook all{.holds = Truth::yes};
-    std::vector<ApplicationModel::Instance>& instances = model_.sites()[place].instances;
+    std::deque<ApplicationModel::Instance>& instances = model_.sites()[place].instances;
     ground_.side_by_side(instances.size(), [&](std::size_t i) {
         const ProbeLook one = run_probe(declared->second, instances[i], deadline);
         all.holds = both(all.holds, one.holds);

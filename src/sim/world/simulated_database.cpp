@@ -9,7 +9,7 @@ namespace {
 
 // A receiver that has heard nothing for so long is no stream any more, whatever it says of itself.
 constexpr Span receiver_silent_max = 15s;
-constexpr std::uint64_t row_bytes = 180, commit_bytes = 34;
+constexpr std::uint64_t written_row_bytes = 180, commit_bytes = 34;
 constexpr std::string_view system_identifier = "7311111111111111111";
 
 Heartbeat to_heartbeat(const Record& record) {
@@ -200,7 +200,7 @@ Result<void> SimulatedDatabase::write_row(Server& server, RecordKind kind, std::
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, server.part.name);
     if (server.standby || server.stopping)
         return Error{Fault::refused, server.part.name + ": cannot execute INSERT in a read-only transaction"};
-    model_.write(server, kind, number, 1, row_bytes + commit_bytes);
+    model_.write(server, kind, number, 1, written_row_bytes + commit_bytes);
     if (passage != Passage::through) return not_through(passage, server.part.name);
     model_.log().acknowledge(server.held.branch);
     return {};

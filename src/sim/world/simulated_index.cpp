@@ -7,13 +7,13 @@
 namespace kedge::sim {
 namespace {
 
-constexpr Span program_takes = 20ms, sample_takes = 200ms;
+constexpr Span index_program_takes = 20ms, sample_takes = 200ms;
 constexpr Span job_least = 2s, job_most = 60s;
 
 }  // namespace
 
 Result<IndexLook> SimulatedIndex::look(Moment deadline) {
-    ground_.spend(program_takes, deadline);
+    ground_.spend(index_program_takes, deadline);
     IndexLook look;
     const Passage passage = ground_.visit(Port::index, model_.part, deadline);
     if (passage != Passage::through) {
@@ -30,7 +30,7 @@ Result<IndexLook> SimulatedIndex::look(Moment deadline) {
 }
 
 Result<void> SimulatedIndex::set_mode(IndexMode mode, Moment deadline) {
-    ground_.spend(program_takes, deadline);
+    ground_.spend(index_program_takes, deadline);
     const Passage passage = ground_.visit(Port::index, model_.part, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, model_.name());
     ground_.note(mode == IndexMode::serving ? EffectKind::serve_index : EffectKind::degrade_index, model_.part.place,
@@ -42,7 +42,7 @@ Result<void> SimulatedIndex::set_mode(IndexMode mode, Moment deadline) {
 }
 
 Result<void> SimulatedIndex::rebuild(const std::string& job, Moment deadline) {
-    ground_.spend(program_takes, deadline);
+    ground_.spend(index_program_takes, deadline);
     const Passage passage = ground_.visit(Port::index, model_.part, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, model_.name());
     const IndexJob now = model_.job();

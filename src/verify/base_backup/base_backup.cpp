@@ -12,20 +12,20 @@ namespace {
 
 constexpr std::uint32_t usual_segment_pages = 131072;  // 1 GiB
 
-const Member* find(const std::vector<Member>& members, std::string_view path) {
+const Member* find_member(const std::vector<Member>& members, std::string_view path) {
     const auto found = std::ranges::find(members, path, &Member::path);
     return found == members.end() ? nullptr : &*found;
 }
 
 void read_manifest_of(BaseBackup& backup, const std::vector<Member>& members, const Limits& limits) {
     Findings& findings = backup.examination.findings;
-    if (find(members, "backup_manifest.tmp") != nullptr)
+    if (find_member(members, "backup_manifest.tmp") != nullptr)
         findings.add({Weight::damage,
                       "backup-unfinished",
                       "the manifest was never given its name: the backup failed or is still being taken",
                       "backup_manifest.tmp",
                       {}});
-    const Member* member = find(members, "backup_manifest");
+    const Member* member = find_member(members, "backup_manifest");
     if (member == nullptr) return;
     auto stream = member->open();
     auto manifest = stream ? read_manifest(**stream, limits) : Result<Manifest>(stream.error());
@@ -42,7 +42,7 @@ void read_manifest_of(BaseBackup& backup, const std::vector<Member>& members, co
 
 // Of a plain backup it can be known beforehand how large the files of a relation are; nearly all have the usual size.
 std::uint32_t segment_pages_of(const std::vector<Member>& members) {
-    const Member* member = find(members, "global/pg_control");
+    const Member* member = find_member(members, "global/pg_control");
     if (member == nullptr) return usual_segment_pages;
     auto stream = member->open();
     std::vector<std::byte> bytes(control_file_bytes);
@@ -54,8 +54,8 @@ std::uint32_t segment_pages_of(const std::vector<Member>& members) {
 }  // namespace
 
 bool is_base_backup(const std::vector<Member>& members) {
-    return find(members, "global/pg_control") != nullptr || find(members, "backup_label") != nullptr ||
-           find(members, "backup_manifest") != nullptr || is_tar_backup(members);
+    return find_member(members, "global/pg_control") != nullptr || find_member(members, "backup_label") != nullptr ||
+           find_member(members, "backup_manifest") != nullptr || is_tar_backup(members);
 }
 
 BaseBackup examine_base_backup(const std::vector<Member>& members, const Limits& limits, Effort& effort) {

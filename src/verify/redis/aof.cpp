@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t beginning_bytes = 512;
 
-std::string_view as_text(Bytes bytes) {
+std::string_view text_of_bytes(Bytes bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -144,7 +144,7 @@ private:
 }  // namespace
 
 bool looks_like_aof(Bytes beginning) {
-    std::string_view text = as_text(beginning);
+    std::string_view text = text_of_bytes(beginning);
     if (text.starts_with("#TS:")) return true;
     if (!text.starts_with("*")) return false;
     text.remove_prefix(1);
