@@ -229,8 +229,8 @@ std::vector<Command> erasure_commands() {
             .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::negative}),
         command("erasure verify", "Check that no line was changed, moved, added or taken out", verify)
             .details("With --head, also that nothing was cut off since that digest was the last.")
-            .option("head", "DIGEST", &Verify::head, "a digest that was the last once")
-            .option("ledger", "FILE", &Verify::ledger, where, Completes::files)
+            .option("head", "DIGEST", &VerifyLedger::head, "a digest that was the last once")
+            .option("ledger", "FILE", &VerifyLedger::ledger, where, Completes::files)
             .example("kedge erasure verify --head 5f1c...")
             .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::refused, ExitCode::negative}),
     };
