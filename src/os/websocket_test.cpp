@@ -78,13 +78,16 @@ TEST(WebSocket, ExchangesMessages) {
 
 TEST(WebSocket, AnswersPingsAndJoinsFragments) {
     ClientFrame answer{};
-    FramePeer peer{[&](Stream& stream) {
-        (void)stream.write_all(frame(0x01, "one ") + frame(0x89, "are you there") + frame(0x80, "message"), within(5s));
-        answer = read_client_frame(stream);
-    }};
-    auto socket = WebSocket::open(peer.url(), within(5s)).value();
-    EXPECT_EQ(socket.read_message(within(5s)).value(), "one message");
-    EXPECT_FALSE(socket.read_message(within(5s)));
+    {
+        FramePeer peer{[&](Stream& stream) {
+            (void)stream.write_all(frame(0x01, "one ") + frame(0x89, "are you there") + frame(0x80, "message"),
+                                   within(5s));
+            answer = read_client_frame(stream);
+        }};
+        auto socket = WebSocket::open(peer.url(), within(5s)).value();
+        EXPECT_EQ(socket.read_message(within(5s)).value(), "one message");
+        EXPECT_FALSE(socket.read_message(within(5s)));
+    }  // the peer's thread is over
     EXPECT_EQ(answer.opcode, 10);
     EXPECT_EQ(answer.payload, "are you there");
 }
