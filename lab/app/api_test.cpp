@@ -323,6 +323,9 @@ TEST_F(ApiTest, FollowsTheSentinelToTheNewMaster) {
     config.cache.sentinels = {sentinel->endpoint()};
     start();
     const std::string token = log_in();
+    // The replica has all that the master was told before this, the session too.
+    ASSERT_TRUE(link.command({"SET", "after", "login"}, within(5s)));
+    ASSERT_EQ(link.command({"WAIT", "1", "30000"}, within(40s))->integer, 1);
     master->kill();
     EXPECT_TRUE(await([&] { return ask("POST", "/api/debates", R"({"question":"?"})", token).status == 200; }, 60s));
 }

@@ -26,7 +26,7 @@ std::string accept_key(const std::string& key) {
 // Shakes hands with one client, then does what `talk` says.
 class FramePeer {
 public:
-    explicit FramePeer(std::function<void(Stream&)> talk)
+    explicit FramePeer(const std::function<void(Stream&)>& talk)
         : listener_(Listener::listen({"127.0.0.1", 0}).value()), thread_([this, talk] {
               auto stream = listener_.accept(within(5s));
               if (!stream) return;
