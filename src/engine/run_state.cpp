@@ -68,9 +68,7 @@ bool is_begun(StepState state) {
 
 }  // namespace
 
-// What was found later stands for what was found before, name by name.
-void add_evidence(SharedJson& evidence, const Entry& entry) {
-    const SharedJson found = SharedJson::member(entry.body, "evidence");
+void add_evidence(SharedJson& evidence, const SharedJson& found) {
     if (!found->is_object() || found->empty()) return;
     if (evidence->empty()) {
         evidence = found;
@@ -79,6 +77,10 @@ void add_evidence(SharedJson& evidence, const Entry& entry) {
     Json both = evidence;
     both.update(found);
     evidence = std::move(both);
+}
+
+void add_evidence(SharedJson& evidence, const Entry& entry) {
+    add_evidence(evidence, SharedJson::member(entry.body, "evidence"));
 }
 
 namespace {

@@ -97,7 +97,9 @@ struct RunHeader {
     std::string drill;      // id of the drill that started it; may be empty
 };
 
-// Adds what `entry`, a move of a step, says was found to what had been found before.
+// Adds what was found to what had been found before, name by name. What is no object says nothing.
+void add_evidence(SharedJson& evidence, const SharedJson& found);
+// The same of what `entry`, a move of a step, says.
 void add_evidence(SharedJson& evidence, const Entry& entry);
 
 Draft started(const RunHeader& header, Moment now);

@@ -259,12 +259,8 @@ void Engine::decide_running(std::size_t step, Moment now, Decision& out) {
         const Look look = std::move(*flight.look);
         flight.look.reset();
         if (look.done == Truth::yes) {
-            SharedJson evidence = look.evidence;
-            if (!flight.learned->empty()) {
-                Json both = flight.learned;
-                if (look.evidence->is_object()) both.update(look.evidence);  // what a target says may be anything
-                evidence = std::move(both);
-            }
+            SharedJson evidence = flight.learned;
+            add_evidence(evidence, look.evidence);
             return move(step, StepState::succeeded, Cause::confirmed, look.says, now, out, std::move(evidence));
         }
         // Nobody works at it any more: to wait for the deadline would only hide that.
