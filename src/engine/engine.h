@@ -93,7 +93,7 @@ private:
     void judge_check(std::size_t step, const Look& look, Moment now, Decision& out);
     void judge_act(std::size_t step, const Look& look, Moment now, Decision& out);
     void blocked(std::size_t step, Moment now, Decision& out);
-    void open_wait(std::size_t step, WaitFor what, std::string asks, Moment now, Decision& out);
+    void open_wait(std::size_t step, WaitFor what, const std::string& asks, Moment now, Decision& out);
     void decide_waiting(std::size_t step, Moment now, Decision& out);
     void decide_running(std::size_t step, Moment now, Decision& out);
     void decide_unknown(std::size_t step, Moment now, Decision& out);

@@ -171,7 +171,7 @@ bool Engine::waiver_stands(std::size_t step, Moment now) const {
     return !record.waived_by.empty() && now < *record.granted_at + waiver_expires;
 }
 
-void Engine::open_wait(std::size_t step, WaitFor what, std::string asks, Moment now, Decision& out) {
+void Engine::open_wait(std::size_t step, WaitFor what, const std::string& asks, Moment now, Decision& out) {
     SharedJson evidence = flights_[step].seen;
     if (evidence->empty()) {  // nothing of its own to show: what the steps before it found
         Json before = Json::object();
