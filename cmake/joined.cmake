@@ -13,7 +13,7 @@ option(KEDGE_JOINED "compile some sources as one, with precompiled headers" ${jo
 if(NOT KEDGE_JOINED)
   return()
 endif()
-set(sources_joined 8)
+set(sources_joined 8 CACHE STRING "how many sources are compiled as one; 0 = all of a target, which shows every name that two of them share")
 
 set(common_headers
     <algorithm> <array> <chrono> <condition_variable> <cstdint> <cstring> <filesystem> <functional> <map> <memory>

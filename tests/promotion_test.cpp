@@ -85,15 +85,20 @@ protected:
         std::from_chars(answer.data(), answer.data() + answer.size(), value);
         return value;
     }
-    // One statement that changes rows of three tables, and what production writes after it. Then a copy from before it.
-    void damage_and_recover() {
-        const std::string accident = world_.sql(east,
-                                                "WITH a AS (UPDATE debates SET task = '(broken)'), "
-                                                "b AS (UPDATE tenants SET name = '(broken)'), "
-                                                "c AS (DELETE FROM knowledge_nodes) SELECT txid_current()");
+    // One statement that changes rows of three tables, and what production writes after it; its transaction.
+    void damage(std::string& accident) {
+        accident = world_.sql(east,
+                              "WITH a AS (UPDATE debates SET task = '(broken)'), "
+                              "b AS (UPDATE tenants SET name = '(broken)'), "
+                              "c AS (DELETE FROM knowledge_nodes) SELECT txid_current()");
         ASSERT_GT(number("SELECT count(*) FROM debates WHERE task = '(broken)'"), 0);
         ASSERT_THAT(tasks(), Contains("(broken)")) << "users see it";
         world_.sql(east, "INSERT INTO lab_heartbeat (stream, seq) VALUES ('after the accident', 1)");
+    }
+    // Then a copy from before it, by the log.
+    void damage_and_recover() {
+        std::string accident;
+        ASSERT_NO_FATAL_FAILURE(damage(accident));
         const std::string segment = world_.sql(east, "SELECT pg_walfile_name(pg_switch_wal())");
         ASSERT_TRUE(wait_for(segment + " to be archived", kedge::within(60s), [&]() -> Result<bool> {
             return world_.sql(east, "SELECT last_archived_wal FROM pg_stat_archiver") >= segment;
@@ -114,10 +119,19 @@ protected:
         for (const Json& debate : get(body, "debates")) tasks.push_back(get_string(debate, "task").value_or("none"));
         return tasks;
     }
-    static Arguments plan() {
+    // Or by a dump.
+    void dump_and_damage_and_restore() {
+        const RunOutput dumped = world_.kedge({"backup", "create", "daily-dumps"}, 120s);
+        ASSERT_TRUE(dumped.exit.ok()) << dumped.out << dumped.err;
+        std::string accident;
+        ASSERT_NO_FATAL_FAILURE(damage(accident));
+        const RunOutput made = world_.kedge({"recover", "restore", "--name", "undone"}, plan_limit);
+        ASSERT_TRUE(made.exit.ok()) << made.out << made.err;
+    }
+    static Arguments plan(const char* name = "promote-recovery") {
         return {"run",
                 "start",
-                "promote-recovery",
+                name,
                 "--input",
                 "name=undone",
                 "--input",
@@ -135,7 +149,7 @@ protected:
     std::string shown() const { return world_.kedge({"run", "show", world_.runs().back(), "--evidence"}).out; }
     std::string kept() const { return world_.lab().layout().root + "/postgres-us-east-1/data.kedge-before-undone"; }
 
-    void expect_promoted(int timeline) const {
+    void expect_undone() const {
         EXPECT_THAT(tasks(), testing::Not(Contains("(broken)"))) << "the application gives the old rows again";
         EXPECT_FALSE(tasks().empty());
         EXPECT_EQ(number("SELECT count(*) FROM debates WHERE task = '(broken)'"), 0);
@@ -145,9 +159,23 @@ protected:
         EXPECT_EQ(world_.sql(east, fmt::format("SELECT count(*) FROM users WHERE id = '{}'", person_)), "0");
         EXPECT_EQ(world_.role(east), "primary");
         EXPECT_EQ(world_.role(west), "standby");
+    }
+    void expect_promoted(int timeline) const {
+        expect_undone();
         EXPECT_EQ(world_.timeline(east), timeline);
         EXPECT_EQ(world_.timeline(west), timeline) << "the standby follows it";
         EXPECT_TRUE(exists(kept() + "/PG_VERSION"));
+    }
+    std::string databases(const char* server) const {
+        return world_.sql(server,
+                          "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE "
+                          "current_database() || '%'");
+    }
+    void expect_exchanged() const {
+        expect_undone();
+        EXPECT_EQ(world_.timeline(east), 1) << "the server went on";
+        EXPECT_EQ(databases(east), "aragora aragora_before_undone");
+        EXPECT_EQ(databases(west), "aragora aragora_before_undone") << "the standby follows";
     }
     void expect_listed_and_owed(const LoadedRun& run) const {
         const Json tables = get(*step(run, "losses").evidence, "tables");
@@ -199,6 +227,50 @@ TEST_F(PromotionInTheLab, EndsTheSameWhereverItsControllerIsKilled) {
     EXPECT_THAT(writers.second_writers(), IsEmpty());
     expect_promoted(2);
     expect_listed_and_owed(run);
+    EXPECT_TRUE(world_.kedge({"journal", "verify"}).exit.ok());
+}
+
+TEST_F(PromotionInTheLab, ARestoredDumpIsExchangedForTheDatabaseOfTheRunningServer) {
+    ASSERT_NO_FATAL_FAILURE(dump_and_damage_and_restore());
+    EntranceWriter users(world_.lab().layout());
+    WriterWatch writers;
+    const Moment begun = SystemClock().now();
+    const RunOutput done = world_.kedge(plan("exchange-database"), plan_limit);
+    const Span all = SystemClock().now() - begun;
+    writers.finish();
+    const Span outage = users.finish();
+    ASSERT_TRUE(done.exit.ok()) << done.out << done.err << shown();
+    fmt::print("exchanged in {:.1f} s; writes through the entrance waited {:.2f} s, {} were acknowledged\n",
+               seconds(all), seconds(outage), users.count());
+    EXPECT_THAT(writers.second_writers(), IsEmpty());
+    expect_exchanged();
+    expect_listed_and_owed(last_run());
+
+    const RunOutput back = world_.kedge({"recover", "put-back", "undone", "--confirm", "undone"}, 60s);
+    ASSERT_TRUE(back.exit.ok()) << back.out << back.err;
+    EXPECT_GT(number("SELECT count(*) FROM debates WHERE task = '(broken)'"), 0) << "as it was";
+    EXPECT_EQ(databases(east), "aragora aragora_from_undone");
+    const RunOutput again = world_.kedge({"recover", "exchange", "undone", "--confirm", "undone"}, 60s);
+    ASSERT_TRUE(again.exit.ok()) << again.out << again.err;
+    expect_exchanged();
+
+    EXPECT_TRUE(world_.kedge({"recover", "discard", "undone", "--confirm", "undone"}, 60s).exit.ok());
+    EXPECT_EQ(databases(east), "aragora");
+    expect_undone();
+}
+
+TEST_F(PromotionInTheLab, AnExchangeEndsTheSameWhereverItsControllerIsKilled) {
+    ASSERT_NO_FATAL_FAILURE(dump_and_damage_and_restore());
+    WriterWatch writers;
+    const Killed killed =
+        run_with_kills(world_, plan("exchange-database"), {.stride = 3, .kills_max = 24, .limit = plan_limit});
+    writers.finish();
+    ASSERT_EQ(killed.trouble, "");
+    EXPECT_GE(killed.boundaries.size(), 10U);
+    ASSERT_EQ(last_run().state.result(), RunResult::succeeded) << shown();
+    EXPECT_THAT(writers.second_writers(), IsEmpty());
+    expect_exchanged();
+    expect_listed_and_owed(last_run());
     EXPECT_TRUE(world_.kedge({"journal", "verify"}).exit.ok());
 }
 

@@ -200,14 +200,28 @@ Result<Json> apply_compare(const Call& call) {
     return Json{{"recovery", name_of(call)}};
 }
 
-Result<Look> look_prepared(const Call& call) {
+// Ready for one of the two ways in which it can take production's place.
+Result<Look> look_ready(const Call& call, bool exchanges, const std::string& doing) {
     const Result<RecoveryLook> recovery = look_at(call);
     if (!recovery) return unclear(recovery.error().message);
-    if (recovery->working != Truth::yes && recovery->prepared == Truth::yes)
+    if (recovery->working == Truth::yes) return not_yet(call, *recovery, doing);
+    if (recovery->prepared == Truth::yes && recovery->exchanges == exchanges)
         return condition(Truth::yes, recovery->says, get(recovery->proof, "promotion"));
-    if (recovery->working != Truth::yes && recovery->usable != Truth::yes)
-        return absent(recovery->usable, recovery->says);
-    return not_yet(call, *recovery, "to prepare it");
+    if (recovery->usable != Truth::yes) return absent(recovery->usable, recovery->says);
+    return not_yet(call, *recovery, doing);
+}
+
+Result<Look> look_prepared(const Call& call) {
+    return look_ready(call, false, "to prepare it");
+}
+
+Result<Look> look_in_the_server(const Call& call) {
+    return look_ready(call, true, "to load it into the running server");
+}
+
+Result<Json> apply_load(const Call& call) {
+    TRY(TRY(call.recoveries())->load(name_of(call), call.region, call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
 }
 
 Result<Json> apply_prepare(const Call& call) {
@@ -247,15 +261,50 @@ Look nobody_writes(const Call& call, Database& database) {
     return absent(Truth::yes, "prepared, and no server of the database can write", std::move(evidence));
 }
 
-Result<Look> look_swapped(const Call& call) {
+// The one server that takes writes is the one in the region of the call.
+Look only_writer(const Call& call, Database& database) {
+    Json evidence = Json::object();
+    for (const std::string& region : call.regions) {
+        const Result<DatabaseLook> server = database.look(region, call.deadline);
+        evidence[region] = server ? server->says : server.error().message;
+        if (region == call.region) {
+            if (!server || server->writable == Truth::unknown) return unclear(dump(evidence), evidence);
+            if (server->writable == Truth::no) return absent(Truth::no, site(call) + " takes no writes", evidence);
+            continue;
+        }
+        std::string why;
+        const Truth safe = cannot_write(server, database.look_at_fence(region, call.deadline), why);
+        evidence[region] = why;
+        if (safe != Truth::yes) return absent(safe, fmt::format("{}@{}: {}", call.target, region, why), evidence);
+    }
+    return absent(Truth::yes, fmt::format("{} alone takes writes", site(call)), std::move(evidence));
+}
+
+// `may` judges the servers of the database, once it is ready to take production's place.
+Result<Look> look_in_place(const Call& call, bool exchanges, const std::string& doing,
+                           Look (*may)(const Call&, Database&)) {
     const Result<RecoveryLook> recovery = look_at(call);
     if (!recovery) return unclear(recovery.error().message);
-    if (recovery->working == Truth::yes) return not_yet(call, *recovery, "to swap it in");
-    if (recovery->promoted == Truth::yes)
-        return condition(Truth::yes, recovery->says, get(recovery->proof, "promotion"));
-    if (recovery->prepared != Truth::yes) return absent(recovery->prepared, "it is not prepared: " + recovery->says);
-    const Look next = TRY(not_yet(call, *recovery, "to swap it in"));
-    return next.gave_up ? next : nobody_writes(call, *TRY(call.database()));
+    if (recovery->working == Truth::yes) return not_yet(call, *recovery, doing);
+    const Truth in_place = both(recovery->promoted, truth(recovery->exchanges == exchanges));
+    if (in_place == Truth::yes) return condition(Truth::yes, recovery->says, get(recovery->proof, "promotion"));
+    const Truth ready = both(recovery->prepared, truth(recovery->exchanges == exchanges));
+    if (ready != Truth::yes) return absent(ready, "it is not ready for that: " + recovery->says);
+    const Look next = TRY(not_yet(call, *recovery, doing));
+    return next.gave_up ? next : may(call, *TRY(call.database()));
+}
+
+Result<Look> look_swapped(const Call& call) {
+    return look_in_place(call, false, "to swap it in", nobody_writes);
+}
+
+Result<Look> look_exchanged(const Call& call) {
+    return look_in_place(call, true, "to exchange them", only_writer);
+}
+
+Result<Json> apply_exchange(const Call& call) {
+    TRY(TRY(call.recoveries())->exchange(name_of(call), call.region, call.key, call.deadline));
+    return Json{{"recovery", name_of(call)}};
 }
 
 Result<Json> apply_swap(const Call& call) {
@@ -420,6 +469,33 @@ std::vector<Action> recovery_actions() {
           .grants = {"renaming the data directory"}},
          look_swapped,
          apply_swap},
+        {{.name = "recovery.load",
+          .on = TargetKind::database,
+          .says = "the recovered copy is loaded into the running server, as a database beside the one that is there",
+          .effect = Effect::idempotent,
+          .parameters = {name_parameter},
+          .undo = "recovery.put-back",
+          .by_hand = "kedge recover exchange ${name} --in ${region} --load",
+          .deadline = 24h,
+          .call_limit = 60s,
+          .grants = {"CREATEDB, and what the copy's objects need", "room for a second database"}},
+         look_in_the_server,
+         apply_load},
+        {{.name = "recovery.exchange",
+          .on = TargetKind::database,
+          .says = "what was loaded takes the name of the database that is there, which is kept; the server goes on",
+          .effect = Effect::idempotent,
+          .parameters = {name_parameter},
+          .owes = {{"replaced data", true, "what was in {target}@{region} before is kept as a database of its own"},
+                   {"base backup", true, "{target}@{region} has no base backup since its database was exchanged"}},
+          .pays = {"recovered copy"},
+          .point_of_no_return = true,
+          .by_hand = "kedge recover exchange ${name} --in ${region}",
+          .deadline = 10min,
+          .call_limit = 60s,
+          .grants = {"owner of both databases", "pg_signal_backend"}},
+         look_exchanged,
+         apply_exchange},
         {{.name = "recovery.discard",
           .on = TargetKind::database,
           .needs_region = false,

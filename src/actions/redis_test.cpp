@@ -52,6 +52,8 @@ public:
     Result<void> compare(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
     Result<void> prepare(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
     Result<void> promote(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
+    Result<void> load(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
+    Result<void> exchange(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
     Result<void> put_back(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
     Result<void> restore_snapshot(const SnapshotOrder&, const std::string&, Moment) override { return {}; }
     Result<void> keep(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }

@@ -7,6 +7,7 @@
 #include "cli/recover_view.h"
 #include "cli/table.h"
 #include "cli/text.h"
+#include "recover/exchange.h"
 #include "recover/from_snapshot.h"
 #include "recover/gate.h"
 #include "recover/recovery.h"
@@ -100,20 +101,34 @@ ExitCode erase_again(Context& context, const Named& options) {
     return code_of(*recovery);
 }
 
+// Of one that was loaded into the running server: what it left there.
+Result<void> remove_databases(const Context& context, const std::string& state, Recovery& recovery) {
+    if (!recover::is_exchanged(recovery)) return {};
+    const Estate estate = TRY(find_estate(context));
+    const Target* target = estate.target(recovery.target);
+    if (target == nullptr)
+        return Error{Fault::not_found, fmt::format("the estate has no target `{}`", recovery.target)};
+    return recover::Exchange(state, estate, recovery, *target, {}).remove_databases();
+}
+
 ExitCode discard_recovery(Context& context, const Discard& options) {
     Console& console = context.console();
     const std::string failed = fmt::format("{} was not discarded", options.name);
     const auto state = find_state_directory(context);
     if (!state) return console.fail(failed, state.error());
-    const auto recovery = recover::find_recovery(*state, options.name);
-    if (!recovery) return console.fail(failed, recovery.error());
+    if (const auto there = recover::find_recovery(*state, options.name); !there)
+        return console.fail(failed, there.error());
     auto lock = recover::lock_recovery(*state, options.name);
     if (!lock) return console.fail(failed, lock.error());
+    auto recovery = recover::find_recovery(*state, options.name);
+    if (!recovery) return console.fail(failed, recovery.error());
     if (const auto yes =
             context.confirm(options.confirm, options.name,
                             fmt::format("Type its name, {}, to remove it and all that is in it:", options.name));
         !yes)
         return console.fail(failed, yes.error());
+    if (const auto gone = remove_databases(context, *state, *recovery); !gone)
+        return console.fail(failed, gone.error());
     if (const auto gone = recover::discard(*state, *recovery, {}); !gone) return console.fail(failed, gone.error());
     lock->remove();
     if (console.json())

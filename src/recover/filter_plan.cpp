@@ -54,7 +54,7 @@ struct DefinedReference {
     bool is_single = true;
 };
 
-struct Definitions {
+struct DumpDefinitions {
     std::map<std::string, std::string> roots;  // of every table, the one that it is a partition of, or itself
     std::set<std::string> inheriting;
     std::map<std::pair<std::string, std::string>, DefinedColumn> columns;  // by table and column
@@ -70,10 +70,10 @@ struct Definitions {
     }
 };
 
-Result<Definitions> read_definitions(const backup::PostgresServer& server, const std::stop_token& stop) {
+Result<DumpDefinitions> read_dump_definitions(const backup::PostgresServer& server, const std::stop_token& stop) {
     const Json json = TRY(parse_json(TRY(backup::ask_postgres(server, definitions_query, definitions_limit, stop))));
     const auto text = [](const Json& object, const char* key) { return get_string(object, key).value_or(""); };
-    Definitions read;
+    DumpDefinitions read;
     for (const Json& table : get(json, "tables")) {
         read.roots[text(table, "name")] = text(table, "root");
         if (get(table, "inherits") == true) read.inheriting.insert(text(table, "name"));
@@ -108,7 +108,7 @@ Error cannot(std::string why) {
 
 class Planner {
 public:
-    Planner(const Definitions& definitions, const ErasureMap& map, const verify::TableTexts& texts)
+    Planner(const DumpDefinitions& definitions, const ErasureMap& map, const verify::TableTexts& texts)
         : definitions_(definitions), map_(map), texts_(texts) {}
 
     FilterPlan plan(const std::set<std::string>& subjects) {
@@ -313,7 +313,7 @@ private:
         return {};
     }
 
-    const Definitions& definitions_;
+    const DumpDefinitions& definitions_;
     const ErasureMap& map_;
     const verify::TableTexts& texts_;
     FilterPlan plan_;
@@ -330,7 +330,7 @@ Result<FilterPlan> plan_filter(const backup::PostgresServer& definitions, const 
                                const std::set<std::string>& subjects, const verify::TableTexts& texts,
                                const std::stop_token& stop) {
     TRY(check_map(definitions, map, stop));
-    const Definitions read = TRY(read_definitions(definitions, stop));
+    const DumpDefinitions read = TRY(read_dump_definitions(definitions, stop));
     return Planner(read, map, texts).plan(subjects);
 }
 

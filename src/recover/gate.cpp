@@ -74,4 +74,11 @@ Result<void> check_usable(const Recovery& recovery) {
                  fmt::format("{} is {}, not recovered: {}", recovery.name, to_string(recovery.stage), recovery.says)};
 }
 
+Result<void> check_proved(const Recovery& recovery) {
+    TRY(check_usable(recovery));
+    if (get_string(recovery.proof, "proved").value_or("unknown") == "yes") return {};
+    return Error{Fault::refused,
+                 fmt::format("{} is not proved to be where it was asked to be: {}", recovery.name, recovery.says)};
+}
+
 }  // namespace kedge::recover

@@ -26,5 +26,7 @@ Result<void> finish(const std::string& state_directory, Recovery& recovery, Resu
 
 // refused unless the recovery stands and its gate was passed: what every use of it asks first.
 Result<void> check_usable(const Recovery& recovery);
+// refused unless it is also proved to be where it was asked to be: what may take production's place.
+Result<void> check_proved(const Recovery& recovery);
 
 }  // namespace kedge::recover

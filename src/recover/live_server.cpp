@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cctype>
+#include <future>
+#include <vector>
 
 namespace kedge::recover {
 namespace {
@@ -37,10 +39,16 @@ Result<backup::PostgresServer> find_live_copy(const Target& target, const std::o
 }
 
 Result<backup::PostgresServer> find_live_primary(const Target& target, const std::stop_token& stop) {
+    // Side by side: one that is silent takes its own time, not that of the others.
+    std::vector<std::future<Result<backup::PostgresServer>>> answers;
+    for (const Site& site : target.sites)
+        answers.push_back(
+            std::async(std::launch::async, [&] { return backup::find_postgres(target, site.region, stop); }));
     std::optional<backup::PostgresServer> primary;
     std::string others;
-    for (const Site& site : target.sites) {
-        auto server = backup::find_postgres(target, site.region, stop);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const Site& site = target.sites[i];
+        auto server = answers[i].get();
         if (!server || server->is_standby) {
             others += fmt::format("; {}: {}", site.region, server ? "a standby" : server.error().message);
             continue;

@@ -42,6 +42,7 @@ Result<RecoveryLook> OwnRecoveries::look(const std::string& name, Moment) {
     look.comparison = recovery->comparison;
     look.prepared = truth(recovery->stage == Stage::prepared || recovery->stage == Stage::promoted);
     look.promoted = truth(recovery->stage == Stage::promoted);
+    look.exchanges = is_exchanged(*recovery);
     look.address = recovery->address;
     if (const auto possible = get_bool(recovery->choice, "possible")) look.possible = truth(*possible);
     switch (recovery->stage) {
@@ -119,6 +120,15 @@ Result<void> OwnRecoveries::prepare(const std::string& name, const std::string& 
 Result<void> OwnRecoveries::promote(const std::string& name, const std::string& region, const std::string& key,
                                     Moment) {
     return start(using_, name, key, {"recover", "promote", name, "--in", region, "--confirm", name});
+}
+
+Result<void> OwnRecoveries::load(const std::string& name, const std::string& region, const std::string& key, Moment) {
+    return start(using_, name, key, {"recover", "exchange", name, "--in", region, "--load", "--confirm", name});
+}
+
+Result<void> OwnRecoveries::exchange(const std::string& name, const std::string& region, const std::string& key,
+                                     Moment) {
+    return start(using_, name, key, {"recover", "exchange", name, "--in", region, "--confirm", name});
 }
 
 Result<void> OwnRecoveries::put_back(const std::string& name, const std::string& region, const std::string& key,

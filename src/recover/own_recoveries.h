@@ -30,6 +30,10 @@ public:
                          Moment deadline) override;
     Result<void> promote(const std::string& name, const std::string& region, const std::string& key,
                          Moment deadline) override;
+    Result<void> load(const std::string& name, const std::string& region, const std::string& key,
+                      Moment deadline) override;
+    Result<void> exchange(const std::string& name, const std::string& region, const std::string& key,
+                          Moment deadline) override;
     Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
                           Moment deadline) override;
     Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) override;

@@ -13,7 +13,7 @@
 #include "os/files.h"
 #include "recover/gate.h"
 #include "recover/instance.h"
-#include "recover/sql_session.h"
+#include "recover/sequences.h"
 #include "targets/postgres/data_directory.h"
 #include "verify/restore/own_postgres.h"
 #include "verify/wal/wal_file_name.h"
@@ -95,13 +95,6 @@ Result<ControlData> Promotion::control_of(const std::string& data) const {
     return parse_control_data(output.out).within(data);
 }
 
-Result<void> Promotion::check_copy() const {
-    if (recovery_.stage != Stage::prepared) TRY(check_usable(recovery_));
-    if (get_string(recovery_.proof, "proved").value_or("unknown") == "yes") return {};
-    return Error{Fault::refused,
-                 fmt::format("{} is not proved to be where it was asked to be: {}", recovery_.name, recovery_.says)};
-}
-
 Result<void> Promotion::check_production() {
     const HostSite& site = production_.site;
     if (!site.host.ssh.empty())
@@ -163,8 +156,15 @@ Result<void> Promotion::check_identity() {
                  "recover once more: the new copy gets a timeline of its own"};
 }
 
+Result<void> Promotion::check_not_exchanged() const {
+    if (!is_exchanged(recovery_)) return {};
+    return Error{Fault::conflict,
+                 recovery_.name + " was loaded into the running server, to take a database's name there",
+                 fmt::format("kedge recover exchange {0}, or kedge recover put-back {0}", recovery_.name)};
+}
+
 Result<void> Promotion::check() {
-    TRY(check_copy());
+    if (recovery_.stage != Stage::prepared) TRY(check_proved(recovery_));
     TRY(check_production());
     if (TRY(whereabouts()) != Whereabouts::beside)
         return Error{Fault::refused, fmt::format("{} is swapped in, or half of it is", recovery_.name)};
@@ -182,31 +182,13 @@ Result<void> Promotion::ensure_copy_runs() const {
     return {};
 }
 
-Result<std::string> Promotion::move_sequences_on() {
+Result<std::string> Promotion::move_sequences() {
     const Until until = within(short_work, stop_);
-    const auto rows = server_.sql().ask({R"(
-        SELECT format('%I.%I', schemaname, sequencename), (last_value::numeric + 1000 * increment_by)::text
-          FROM pg_sequences WHERE last_value IS NOT NULL AND NOT cycle)",
-                                         {}},
-                                        until.deadline);
+    const auto rows = server_.sql().ask({sequences_query, {}}, until.deadline);
     if (!rows) return "sequences stand as they did at the point: " + rows.error().message;
-    std::string values;
-    for (const Row& row : *rows)
-        values += fmt::format("{}(to_regclass({}), {}::numeric)", values.empty() ? "" : ", ",
-                              sql_literal(row.at(0).value_or("")), sql_literal(row.at(1).value_or("")));
-    if (values.empty()) return std::string("production has given out no numbers");
-    // Up to its last number at most: one that has reached it says so when it is asked for the next.
-    SqlSession session = TRY(SqlSession::open(recovery_.server(), recovery_.name, until));
-    const std::int64_t moved = TRY(session.ask_number(fmt::format(R"(
-        SELECT count(pg_catalog.setval(id, value)) FROM (
-            SELECT s.seqrelid::regclass AS id, s.seqincrement > 0 AS up, pg_sequence_last_value(s.seqrelid) AS last,
-                   CASE WHEN s.seqincrement > 0 THEN least(n.value, s.seqmax)
-                        ELSE greatest(n.value, s.seqmin) END::bigint AS value
-              FROM (VALUES {}) AS n (id, value) JOIN pg_sequence s ON s.seqrelid = n.id) AS each
-         WHERE last IS NULL OR (up AND value > last) OR (NOT up AND value < last))",
-                                                                  values)));
-    TRY(session.commit());
-    return fmt::format("{} of production's {} sequences moved on", moved, rows->size());
+    std::vector<SequenceNumber> numbers;
+    for (const Row& row : *rows) numbers.push_back({row.at(0).value_or(""), row.at(1).value_or("")});
+    return move_sequences_on(recovery_.server(), recovery_.name, numbers, until);
 }
 
 // The log of earlier timelines came from the archive. Offered again it would be refused by an archive that overwrites
@@ -250,6 +232,7 @@ Result<void> Promotion::note(Stage stage, const std::string& says) {
 }
 
 Result<void> Promotion::prepare() {
+    TRY(check_not_exchanged());
     if (recovery_.stage == Stage::prepared || recovery_.stage == Stage::promoted) return {};
     TRY(check());
     TRY(ensure_copy_runs());
@@ -257,7 +240,7 @@ Result<void> Promotion::prepare() {
     pass_gate(recovery_, estate_, stop_);
     TRY(write_recovery(state_, recovery_));
     TRY(check_usable(recovery_));
-    const std::string sequences = TRY(move_sequences_on());
+    const std::string sequences = TRY(move_sequences());
     const Instance instance = TRY(Instance::of(recovery_, recovery_.major, stop_));
     TRY(instance.stop_server());
     const ControlData copy = TRY(control_of(copy_));
@@ -287,6 +270,7 @@ Result<void> Promotion::require_fenced() {
 }
 
 Result<void> Promotion::swap() {
+    TRY(check_not_exchanged());
     if (recovery_.stage != Stage::prepared && recovery_.stage != Stage::promoted)
         return Error{Fault::refused, fmt::format("{} is not prepared to be swapped in: it is {}", recovery_.name,
                                                  to_string(recovery_.stage))};
@@ -312,6 +296,7 @@ Result<void> Promotion::swap() {
 }
 
 Result<void> Promotion::put_back() {
+    TRY(check_not_exchanged());
     if (recovery_.stage != Stage::prepared && recovery_.stage != Stage::promoted)
         return Error{Fault::refused, fmt::format("{} stands beside production", recovery_.name)};
     Whereabouts where = TRY(whereabouts());

@@ -55,7 +55,7 @@ private:
     enum class Whereabouts { beside, aside, in_place };
     Result<Whereabouts> whereabouts() const;
 
-    Result<void> check_copy() const;
+    Result<void> check_not_exchanged() const;
     Result<void> check_production();
     Result<void> check_directories() const;
     Result<void> check_identity();
@@ -64,7 +64,7 @@ private:
     Result<void> require_fenced();
     Result<void> ensure_copy_runs() const;
     // In words. What production gives out until it is stopped is within the thousand, or given out again.
-    Result<std::string> move_sequences_on();
+    Result<std::string> move_sequences();
     Result<void> mark_archived(std::uint32_t timeline) const;
     Result<void> take_own_files() const;
     Result<void> note(Stage stage, const std::string& says);

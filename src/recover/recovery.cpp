@@ -231,7 +231,14 @@ Result<void> clear_directory(const Recovery& recovery, const std::stop_token& st
     return remove_file(mark_of(recovery));
 }
 
+bool is_exchanged(const Recovery& recovery) {
+    return !get(get(recovery.proof, "promotion"), "exchanges").is_null();
+}
+
 Result<void> discard(const std::string& state_directory, const Recovery& recovery, const std::stop_token& stop) {
+    if (is_exchanged(recovery))
+        return Error{Fault::conflict,
+                     recovery.name + " has databases in the running server, which are not removed yet"};
     if (recovery.stage == Stage::prepared || recovery.stage == Stage::promoted) TRY(remove_kept(recovery));
     // Of one that was only chosen nothing was made.
     if (recovery.stage != Stage::chosen) TRY(clear_directory(recovery, stop));

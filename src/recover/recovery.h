@@ -73,6 +73,9 @@ Result<void> write_recovery(const std::string& state_directory, const Recovery& 
 Result<LockFile> lock_recovery(const std::string& state_directory, const std::string& name);
 Result<bool> is_recovery_locked(const std::string& state_directory, const std::string& name);
 
+// Of one that was loaded into the running server, or took the place of a database there (exchange.h).
+bool is_exchanged(const Recovery& recovery);
+
 // Whether its server answers: no = it does not run or refuses, with `says`.
 struct ServerLook {
     Truth answers = Truth::unknown;
@@ -82,7 +85,7 @@ ServerLook look_at_server(const Recovery& recovery, const std::stop_token& stop)
 
 // Stops its server, removes its directory, then forgets it; what cannot be removed keeps it known. The caller holds its
 // lock. Nothing there is success. Of one that was swapped in, what was production before is removed; conflict if it is
-// half swapped in.
+// half swapped in, or if databases of it are in the running server (exchange.h removes those).
 Result<void> discard(const std::string& state_directory, const Recovery& recovery, const std::stop_token& stop);
 // Marks the directory, before it is made, as one that Kedge makes: by a file beside it.
 Result<void> mark_directory(const Recovery& recovery);

@@ -18,23 +18,24 @@ constexpr std::size_t errors_bytes_max = 1 << 20;
 constexpr std::size_t rows_at_once_bytes = 64 * 1024;
 constexpr Span ending_limit = 10s;  // of a psql that has closed its output
 
-// The last is for a session that dies while it holds locks: the server notices within seconds.
-constexpr const char* same_everywhere = R"(SET client_min_messages = error;
-SET client_encoding = 'UTF8';
-SET datestyle = 'ISO, YMD';
-SET intervalstyle = 'postgres';
-SET timezone = 'UTC';
-SET bytea_output = 'hex';
-SET extra_float_digits = 1;
-SET lc_monetary = 'C';
-SET standard_conforming_strings = on;
-SET quote_all_identifiers = off;
-SET check_function_bodies = off;
-SET xmloption = content;
-SET row_security = off;
-SET statement_timeout = 0;
-SET idle_in_transaction_session_timeout = 0;
-SELECT set_config('search_path', '', false);
+// One message, since a server may be far away. The last is for a session that dies while it holds locks: the server
+// notices within seconds.
+constexpr const char* same_everywhere = R"(SET client_min_messages = error\;
+SET client_encoding = 'UTF8'\;
+SET datestyle = 'ISO, YMD'\;
+SET intervalstyle = 'postgres'\;
+SET timezone = 'UTC'\;
+SET bytea_output = 'hex'\;
+SET extra_float_digits = 1\;
+SET lc_monetary = 'C'\;
+SET standard_conforming_strings = on\;
+SET quote_all_identifiers = off\;
+SET check_function_bodies = off\;
+SET xmloption = content\;
+SET row_security = off\;
+SET statement_timeout = 0\;
+SET idle_in_transaction_session_timeout = 0\;
+SELECT set_config('search_path', '', false)\;
 SELECT set_config(name, '2s', false) FROM pg_settings WHERE name = 'client_connection_check_interval')";
 
 std::string random_mark() {

@@ -91,7 +91,7 @@ void Disaster::set_up(Loss loss) {
     // A plan that swaps in what it did not make finds it there.
     const BoundPlan& plan = assignment_.plan();
     for (const BoundStep& step : plan.steps)
-        if (step.type != nullptr && step.type->name == "recovery.prepare")
+        if (step.type != nullptr && (step.type->name == "recovery.prepare" || step.type->name == "recovery.load"))
             for (const auto& database : world_.databases)
                 if (database->name() == step.target)
                     world_.recoveries->stand(get_string(*step.with, "name").value_or(""), *database,

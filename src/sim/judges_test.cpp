@@ -19,6 +19,7 @@ const ShippedUse release_back{"application-rollback",
                               {{"release", "1.1.0"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
 const ShippedUse schema_back{"schema-rollback", {{"version", "2"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
 const ShippedUse swap{"promote-recovery", {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}}};
+const ShippedUse exchange{"exchange-database", {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}}};
 const ShippedUse reindex{"knowledge-index-rebuild", {{"region", "us-east-1"}}};
 const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
 constexpr std::uint64_t seeds_max = 1000;
@@ -314,6 +315,10 @@ const std::vector<Plant>& plants() {
                  world.ground.note(EffectKind::swap_in, 0, 0);
              });
          }},
+        {"a swap tells its loss", "a database is exchanged that nobody compared", exchange,
+         [](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "exchange", 1, [](World& world) { world.ground.note(EffectKind::exchange, 0, 0); });
+         }},
         {"an index is checked before it serves", "it serves at once", reindex,
          [=](Disaster& disaster, Bench&) {
              act(disaster, 20ms, "serve", 1, [](World& world) {
@@ -345,7 +350,7 @@ TEST_P(Judge, FindsWhatIsPlanted) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Judge, testing::ValuesIn(plants()), [](const auto& plant) {
-    std::string name = plant.param.promise;
+    std::string name = fmt::format("{} in {}", plant.param.promise, plant.param.use.plan);
     std::ranges::replace_if(
         name, [](char c) { return std::isalnum(c) == 0; }, '_');
     return name;

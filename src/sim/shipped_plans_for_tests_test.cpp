@@ -50,6 +50,7 @@ const std::vector<ShippedUse>& shipped_uses() {
         {"point-in-time-recovery", {{"to", "latest"}, {"name", "copy"}}},
         {"full-restore", {{"to", "latest"}, {"name", "copy"}}},
         {"promote-recovery", {{"name", "copy"}, {"region", east}, {"standby", west}}},
+        {"exchange-database", {{"name", "copy"}, {"region", east}, {"standby", west}}},
         {"knowledge-index-rebuild", {{"region", east}}},
         {"traffic-shift", {{"from", east}, {"to", west}, {"share", "10"}}},
     };

@@ -24,6 +24,7 @@ struct RecoveryLook {
     Truth answers = Truth::unknown;   // and its server answers now
     Truth prepared = Truth::unknown;  // it is ready to be swapped in for production, or was
     Truth promoted = Truth::unknown;  // it was swapped in
+    bool exchanges = false;           // as a database of the running server: loaded into it, then by its name
     Truth working = Truth::unknown;   // somebody works on it
     std::string says;
     std::string address;  // HOST:PORT of a recovered cache, where the nodes of production can copy it; empty: not yet
@@ -80,7 +81,13 @@ public:
     // Swaps it in for the server in `region`, whose fence is up; what was there is kept. It is not started.
     virtual Result<void> promote(const std::string& name, const std::string& region, const std::string& key,
                                  Moment deadline) = 0;
-    // What `prepare` and `promote` did is taken back: it stands beside production again.
+    // Loads it into the running server in `region`, as a database beside the one that is there.
+    virtual Result<void> load(const std::string& name, const std::string& region, const std::string& key,
+                              Moment deadline) = 0;
+    // What was loaded and the database that is there change names; what was there is kept. The server goes on.
+    virtual Result<void> exchange(const std::string& name, const std::string& region, const std::string& key,
+                                  Moment deadline) = 0;
+    // What `prepare` and `promote`, or `load` and `exchange` did is taken back: it stands beside production again.
     virtual Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
                                   Moment deadline) = 0;
     virtual Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) = 0;

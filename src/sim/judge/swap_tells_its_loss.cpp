@@ -11,7 +11,7 @@ namespace {
 class SwapTellsItsLoss final : public Invariant {
     std::string_view name() const override { return "a swap tells its loss"; }
     void effect(const Ledger& ledger, const Effect& effect) override {
-        if (effect.kind != EffectKind::swap_in) return;
+        if (effect.kind != EffectKind::swap_in && effect.kind != EffectKind::exchange) return;
         std::optional<std::size_t> compared, agreed;
         for (std::size_t i = 0; i < ledger.size(); ++i) {
             const BoundStep& step = ledger.bound(i);

@@ -55,6 +55,7 @@ std::string_view to_string(EffectKind kind) {
         case EffectKind::backups: return "work on backups";
         case EffectKind::recoveries: return "work on a recovery";
         case EffectKind::swap_in: return "swap in";
+        case EffectKind::exchange: return "exchange";
     }
     return "";
 }

@@ -89,6 +89,7 @@ enum class EffectKind {
     backups,     // work on backups was begun
     recoveries,  // work on a recovery was begun
     swap_in,     // a recovered copy took the place of a server
+    exchange,    // a recovered copy took the place of a database within a server
 };
 std::string_view to_string(EffectKind kind);
 

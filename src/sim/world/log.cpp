@@ -7,17 +7,44 @@
 namespace kedge::sim {
 
 Log::Log(Lsn start) {
-    branches_.push_back({.parent = std::nullopt, .begin = start, .end = start});
+    branches_.push_back({.begin = start, .end = start});
 }
 
 BranchId Log::fork(Point from, Moment at, std::uint32_t above) {
     const BranchId parent = containing(from);
-    branches_.push_back({.parent = parent,
+    branches_.push_back({.continues = parent,
+                         .holds = Point{parent, from.position},
                          .begin = from.position,
                          .end = from.position,
                          .timeline = std::max(branches_[parent].timeline, above) + 1,
                          .since = at});
     return branches_.size() - 1;
+}
+
+BranchId Log::exchange(BranchId running, Point content, Moment at) {
+    const Lsn end = branches_[running].end;
+    branches_.push_back({.continues = running,
+                         .holds = settled(content),
+                         .begin = end,
+                         .end = end,
+                         .timeline = branches_[running].timeline,
+                         .since = at});
+    return branches_.size() - 1;
+}
+
+bool Log::is_exchange(const Branch& branch) const {
+    return branch.continues && (branch.holds->branch != *branch.continues || branch.holds->position != branch.begin);
+}
+
+Point Log::settled(Point point) const {
+    while (branches_[point.branch].continues && point.position < branches_[point.branch].begin)
+        point.branch = *branches_[point.branch].continues;
+    return point;
+}
+
+std::optional<Point> Log::before(Point point) const {
+    const std::optional<Point>& holds = branches_[point.branch].holds;
+    return holds ? std::optional(settled(*holds)) : std::nullopt;
 }
 
 std::uint32_t Log::newest_timeline() const {
@@ -46,14 +73,16 @@ Lsn Log::position_at(BranchId branch, Moment when) const {
 
 BranchId Log::containing(Point point) const {
     BranchId at = point.branch;
-    while (branches_[at].parent && point.position <= branches_[at].begin) at = *branches_[at].parent;
+    while (branches_[at].continues &&
+           (is_exchange(branches_[at]) ? point.position < branches_[at].begin : point.position <= branches_[at].begin))
+        at = *branches_[at].continues;
     return at;
 }
 
 bool Log::leads_to(Point point, BranchId branch) const {
     const BranchId lies_on = containing(point);
     Lsn limit = branches_[branch].end;
-    for (std::optional<BranchId> at = branch; at; at = branches_[*at].parent) {
+    for (std::optional<BranchId> at = branch; at; at = branches_[*at].continues) {
         if (*at == lies_on) return point.position <= limit;
         limit = std::min(limit, branches_[*at].begin);
     }
@@ -63,11 +92,11 @@ bool Log::leads_to(Point point, BranchId branch) const {
 Lsn Log::fork_of(Point point, BranchId other) const {
     std::vector<Lsn> held(branches_.size());
     Lsn limit = branches_[other].end;
-    for (std::optional<BranchId> at = other; at; at = branches_[*at].parent) {
+    for (std::optional<BranchId> at = other; at; at = branches_[*at].continues) {
         held[*at] = limit;
         limit = std::min(limit, branches_[*at].begin);
     }
-    for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].parent) {
+    for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].continues) {
         if (held[*at].value > 0) return std::min(held[*at], point.position);
         point.position = std::min(point.position, branches_[*at].begin);
     }
@@ -75,12 +104,10 @@ Lsn Log::fork_of(Point point, BranchId other) const {
 }
 
 std::optional<Record> Log::newest(Point point, RecordKind kind) const {
-    Lsn limit = point.position;
-    for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].parent) {
-        const std::vector<Record>& records = branches_[*at].records;
+    for (std::optional<Point> at = settled(point); at; at = before(*at)) {
+        const std::vector<Record>& records = branches_[at->branch].records;
         for (auto record = records.rbegin(); record != records.rend(); ++record)
-            if (record->kind == kind && record->end <= limit) return *record;
-        limit = std::min(limit, branches_[*at].begin);
+            if (record->kind == kind && record->end <= at->position) return *record;
     }
     return std::nullopt;
 }

@@ -3,6 +3,9 @@
 // A branch is what PostgreSQL calls a timeline and Redis a replication id. A copy of the store is a branch and a
 // position: it holds the records of that branch and of its ancestors up to there. Loss and double writing are
 // counted on these records, each a range of numbered rows.
+//
+// Where one database of a running server is exchanged for another, the log goes on and what it holds does not: such a
+// branch continues one, in position and timeline, and holds what another point holds.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +42,8 @@ public:
 
     // A new branch that leaves `from` where it stands. Its timeline is later than that of `from` and than `above`.
     BranchId fork(Point from, Moment at, std::uint32_t above = 0);
+    // A new branch on which `running` goes on, with what `content` holds in place of what it held.
+    BranchId exchange(BranchId running, Point content, Moment at);
     Lsn append(BranchId branch, RecordKind kind, std::int64_t first, std::int64_t count, std::uint64_t bytes,
                Moment at);
     void acknowledge(BranchId branch);  // its newest record
@@ -49,9 +54,9 @@ public:
     std::uint32_t newest_timeline() const;  // of all branches
     // How far `branch` had been written at `when`; its beginning if it was not there yet.
     Lsn position_at(BranchId branch, Moment when) const;
-    // The branch, `point.branch` or an ancestor, on which the position lies.
+    // The branch, `point.branch` or one that it continues, on which the position lies.
     BranchId containing(Point point) const;
-    // Whether a copy at `point` holds nothing that a copy far along `branch` would not hold.
+    // Whether a copy at `point` need only receive more to be one far along `branch`.
     bool leads_to(Point point, BranchId branch) const;
     // Where the way to `point` and the way to `other` part.
     Lsn fork_of(Point point, BranchId other) const;
@@ -60,22 +65,15 @@ public:
     // Calls `take(record)` for every record that a copy at `point` holds, newest branch first.
     template <class Take>
     void each(Point point, const Take& take) const {
-        Lsn limit = point.position;
-        for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].parent) {
-            for (const Record& record : branches_[*at].records)
-                if (record.end <= limit) take(record);
-            limit = std::min(limit, branches_[*at].begin);
-        }
+        for (std::optional<Point> at = settled(point); at; at = before(*at))
+            for (const Record& record : branches_[at->branch].records)
+                if (record.end <= at->position) take(record);
     }
     // Calls `take(record)` for every record of the history that a copy at `point` lacks.
     template <class Take>
     void each_missing(Point point, const Take& take) const {
         std::vector<Lsn> held(branches_.size());
-        Lsn limit = point.position;
-        for (std::optional<BranchId> at = point.branch; at; at = branches_[*at].parent) {
-            held[*at] = limit;
-            limit = std::min(limit, branches_[*at].begin);
-        }
+        for (std::optional<Point> at = settled(point); at; at = before(*at)) held[at->branch] = at->position;
         for (BranchId id = 0; id < branches_.size(); ++id)
             for (const Record& record : branches_[id].records)
                 if (record.end > held[id]) take(record);
@@ -83,12 +81,19 @@ public:
 
 private:
     struct Branch {
-        std::optional<BranchId> parent;
+        std::optional<BranchId> continues;  // whose log goes on here
+        std::optional<Point> holds;         // what it held when it began; where the log goes on, but for an exchange
         Lsn begin, end;
         std::uint32_t timeline = 1;
         Moment since{};
         std::vector<Record> records;
     };
+    bool is_exchange(const Branch& branch) const;
+    // The same place, on the branch that it lies on or is the beginning of.
+    Point settled(Point point) const;
+    // What the branch of a settled point held when it began.
+    std::optional<Point> before(Point point) const;
+
     std::vector<Branch> branches_;
 };
 

@@ -14,6 +14,7 @@ constexpr Span comparing_least = 1s, comparing_most = 30s;
 constexpr Span moving_least = 200ms, moving_most = 4s;
 // What the archive has not received yet.
 constexpr Span archive_behind = 5s;
+constexpr std::uint64_t renaming_bytes = 800;
 
 using Stage = SimulatedRecoveries::Stage;
 
@@ -69,6 +70,7 @@ Result<RecoveryLook> SimulatedRecoveries::look(const std::string& name, Moment d
     look.choice = {{"possible", copy.possible}, {"says", copy.says}, {"takes_seconds", 60}};
     look.prepared = truth(copy.stage == Stage::prepared || copy.stage == Stage::promoted);
     look.promoted = truth(copy.stage == Stage::promoted);
+    look.exchanges = copy.exchanges;
     if (!copy.compared_by.empty()) {
         Json tables = Json::object();
         if (copy.only_production > 0)
@@ -182,6 +184,7 @@ Result<void> SimulatedRecoveries::prepare(const std::string& name, const std::st
     return with_copy(
         name, key, moving_least, moving_most,
         [this](Copy& copy) -> std::optional<std::string> {
+            if (copy.exchanges) return "it is loaded into the running server";
             if (copy.stage == Stage::prepared || copy.stage == Stage::promoted) return std::nullopt;
             if (copy.stage != Stage::recovered) return "it does not stand";
             if (!excluded_are_known) return "who is excluded is not known";
@@ -200,7 +203,7 @@ Result<void> SimulatedRecoveries::promote(const std::string& name, const std::st
 
 std::optional<std::string> SimulatedRecoveries::swap_in(Copy& copy, const std::string& region) {
     if (copy.stage == Stage::promoted) return std::nullopt;
-    if (copy.stage != Stage::prepared) return "it is not prepared";
+    if (copy.stage != Stage::prepared || copy.exchanges) return "it is not prepared";
     const auto place = ground_.place_of(region);
     if (!place) return "there is no region " + region;
     DatabaseModel& database = *copy.database;
@@ -230,7 +233,12 @@ Result<void> SimulatedRecoveries::put_back(const std::string& name, const std::s
 
 std::optional<std::string> SimulatedRecoveries::swap_out(Copy& copy) {
     if (copy.stage != Stage::prepared && copy.stage != Stage::promoted) return std::nullopt;
-    if (copy.stage == Stage::promoted) {
+    if (copy.exchanges && copy.stage == Stage::promoted) {
+        std::string why;
+        DatabaseModel::Server* const server = primary_in(copy, std::string(ground_.name_of(*copy.in)), why);
+        if (server == nullptr) return why;
+        change_content(*copy.database, *server, *std::exchange(copy.replaced, std::nullopt));
+    } else if (copy.stage == Stage::promoted) {
         DatabaseModel::Server& server = copy.database->at(*copy.in);
         if (server.part.health != Health::dead || server.starting) return server.part.name + " runs";
         if (server.fenced != Truth::yes) return "the fence of " + server.part.name + " is not up";
@@ -240,6 +248,7 @@ std::optional<std::string> SimulatedRecoveries::swap_out(Copy& copy) {
         copy.replaced.reset();
     }
     copy.stage = Stage::recovered;
+    copy.exchanges = false;
     copy.says = "it stands at its point";
     return std::nullopt;
 }
@@ -252,6 +261,65 @@ Result<void> SimulatedRecoveries::discard(const std::string& name, const std::st
             return std::nullopt;
         },
         deadline);
+}
+
+Result<void> SimulatedRecoveries::load(const std::string& name, const std::string& region, const std::string& key,
+                                       Moment deadline) {
+    return with_copy(
+        name, key, making_least, making_most, [this, region](Copy& copy) { return load_into(copy, region); }, deadline);
+}
+
+Result<void> SimulatedRecoveries::exchange(const std::string& name, const std::string& region, const std::string& key,
+                                           Moment deadline) {
+    return with_copy(
+        name, key, moving_least, moving_most, [this, region](Copy& copy) { return exchange_in(copy, region); },
+        deadline);
+}
+
+DatabaseModel::Server* SimulatedRecoveries::primary_in(Copy& copy, const std::string& region, std::string& why) {
+    const auto place = ground_.place_of(region);
+    DatabaseModel::Server* const server = place ? &copy.database->at(*place) : nullptr;
+    if (server == nullptr)
+        why = "there is no region " + region;
+    else if (server->part.health != Health::up || !copy.database->accepts_writes(*server) ||
+             !ground_.open(ground_.outside(), *place))
+        why = server->part.name + " takes no writes";
+    return why.empty() ? server : nullptr;
+}
+
+std::optional<std::string> SimulatedRecoveries::load_into(Copy& copy, const std::string& region) {
+    if (copy.exchanges) return std::nullopt;
+    if (copy.stage != Stage::recovered || !copy.answers) return "it does not stand";
+    if (!excluded_are_known) return "who is excluded is not known";
+    std::string why;
+    const DatabaseModel::Server* const server = primary_in(copy, region, why);
+    if (server == nullptr) return why;
+    copy.exchanges = true;
+    copy.stage = Stage::prepared;
+    copy.says = "it is loaded into " + server->part.name;
+    return std::nullopt;
+}
+
+std::optional<std::string> SimulatedRecoveries::exchange_in(Copy& copy, const std::string& region) {
+    if (copy.stage == Stage::promoted) return std::nullopt;
+    if (copy.stage != Stage::prepared || !copy.exchanges) return "it is not loaded";
+    std::string why;
+    DatabaseModel::Server* const server = primary_in(copy, region, why);
+    if (server == nullptr) return why;
+    copy.replaced = server->held;
+    copy.in = server->part.place;
+    copy.stage = Stage::promoted;
+    copy.says = "it has the name of the database of " + server->part.name;
+    change_content(*copy.database, *server, copy.point);
+    ground_.note(EffectKind::exchange, server->part.place, copy.database->index());
+    return std::nullopt;
+}
+
+// The log and the timeline go on, and standbys follow.
+void SimulatedRecoveries::change_content(DatabaseModel& database, DatabaseModel::Server& server, Point content) {
+    server.held.branch = database.log().exchange(server.held.branch, content, ground_.now());
+    database.write(server, RecordKind::housekeeping, 0, 0, renaming_bytes);
+    ground_.changed();
 }
 
 Result<void> SimulatedRecoveries::restore_snapshot(const SnapshotOrder& order, const std::string&, Moment) {

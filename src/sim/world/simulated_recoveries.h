@@ -26,6 +26,7 @@ public:
         std::optional<Point> replaced;     // what production held before
         bool replaced_was_standby = false;
         std::optional<Place> in;  // where it is or was swapped in
+        bool exchanges = false;   // as a database of the server that runs there
     };
 
     // `backups` and the databases outlive it.
@@ -41,6 +42,10 @@ public:
                          Moment deadline) override;
     Result<void> promote(const std::string& name, const std::string& region, const std::string& key,
                          Moment deadline) override;
+    Result<void> load(const std::string& name, const std::string& region, const std::string& key,
+                      Moment deadline) override;
+    Result<void> exchange(const std::string& name, const std::string& region, const std::string& key,
+                          Moment deadline) override;
     Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
                           Moment deadline) override;
     Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) override;
@@ -64,6 +69,11 @@ private:
     std::optional<std::string> compare_now(Copy& copy, const std::string& region, const std::string& key);
     std::optional<std::string> swap_in(Copy& copy, const std::string& region);
     std::optional<std::string> swap_out(Copy& copy);
+    // The server that takes writes in `region`, with the why if there is none.
+    DatabaseModel::Server* primary_in(Copy& copy, const std::string& region, std::string& why);
+    std::optional<std::string> load_into(Copy& copy, const std::string& region);
+    void change_content(DatabaseModel& database, DatabaseModel::Server& server, Point content);
+    std::optional<std::string> exchange_in(Copy& copy, const std::string& region);
     // An order about a copy that must be there.
     Result<void> with_copy(const std::string& name, const std::string& key, Span least, Span most,
                            std::function<std::optional<std::string>(Copy&)> finish, Moment deadline);

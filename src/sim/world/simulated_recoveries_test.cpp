@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "estate/parse.h"
 
 namespace kedge::sim {
@@ -134,6 +137,61 @@ TEST_F(SimulatedRecoveriesTest, SwappedInItHasWhatItHeldOnALaterTimelineAndIsTak
     EXPECT_EQ(look().promoted, Truth::no);
     EXPECT_EQ(database.at(0).held.branch, before.branch);
     EXPECT_EQ(database.at(0).held.position, before.position);
+}
+
+TEST_F(SimulatedRecoveriesTest, ExchangedItHasWhatItHeldInALogThatGoesOnAndItsStandbyFollows) {
+    const auto rows = [&](const Point& point) {
+        std::vector<std::int64_t> found;
+        database.log().each(point, [&](const Record& record) {
+            if (record.kind == RecordKind::rows) found.push_back(record.first);
+        });
+        std::ranges::sort(found);
+        return found;
+    };
+    make(kedge::to_string(ground.now()));
+    write(2);
+    ASSERT_TRUE(recoveries.exchange("copy", "east", "r/exchange", soon()));
+    pass(10s);
+    EXPECT_THAT(recoveries.failure("r/exchange").value().value_or(""), HasSubstr("not loaded"));
+    ASSERT_TRUE(recoveries.load("copy", "east", "r/load", soon()));
+    pass(3min);
+    EXPECT_EQ(look().prepared, Truth::yes);
+    EXPECT_TRUE(look().exchanges);
+    ASSERT_TRUE(recoveries.promote("copy", "east", "r/swap", soon()));
+    pass(10s);
+    EXPECT_THAT(recoveries.failure("r/swap").value().value_or(""), HasSubstr("not prepared"));
+    const Point before = database.at(0).held;
+    ASSERT_TRUE(recoveries.exchange("copy", "east", "r/again", soon()));
+    pass(10s);
+    EXPECT_EQ(look().promoted, Truth::yes) << look().says;
+    write(3);
+    pass(10s);
+    database.settle();
+    const Point now = database.at(0).held, standby = database.at(1).held;
+    EXPECT_EQ(rows(now), (std::vector<std::int64_t>{1, 3})) << "what was written after the copy was taken is away";
+    EXPECT_EQ(rows(standby), rows(now));
+    EXPECT_EQ(rows(before), (std::vector<std::int64_t>{1, 2}));
+    EXPECT_GT(now.position, before.position);
+    EXPECT_EQ(standby.position, now.position) << "the standby has followed";
+    EXPECT_EQ(database.log().timeline(now), database.log().timeline(before));
+    int missing = 0;
+    database.log().each_missing(now, [&](const Record& record) { missing += record.kind == RecordKind::rows ? 1 : 0; });
+    EXPECT_EQ(missing, 1);
+    ASSERT_TRUE(recoveries.put_back("copy", "east", "r/back", soon()));
+    pass(10s);
+    EXPECT_EQ(rows(database.at(0).held), (std::vector<std::int64_t>{1, 2}));
+    EXPECT_FALSE(look().exchanges);
+}
+
+TEST_F(SimulatedRecoveriesTest, NothingIsExchangedInAServerThatTakesNoWrites) {
+    make();
+    ASSERT_TRUE(recoveries.load("copy", "east", "r/load", soon()));
+    pass(3min);
+    database.kill(database.at(0));
+    ASSERT_TRUE(recoveries.exchange("copy", "east", "r/exchange", soon()));
+    pass(10s);
+    EXPECT_THAT(recoveries.failure("r/exchange").value().value_or(""), HasSubstr("takes no writes"));
+    EXPECT_EQ(look().promoted, Truth::no);
 }
 
 TEST_F(SimulatedRecoveriesTest, ABackupIsJudgedForWhoAskedAndANewOneIsSound) {

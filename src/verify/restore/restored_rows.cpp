@@ -13,27 +13,6 @@ namespace {
 
 constexpr Span check_limit = std::chrono::hours(24), count_limit = std::chrono::hours(6);
 
-// What is counted is every ordinary table that no extension brought along, by its name as people write it.
-constexpr const char* count_queries =
-    "SELECT format('SELECT %L, count(*) FROM ONLY %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname) "
-    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-    "WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 \\gexec\n";
-
-TableRows parse_counts(const std::string& text) {
-    TableRows counts;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        const std::string line = text.substr(at, end - at);
-        at = end + 1;
-        const std::size_t tab = line.rfind('\t');
-        std::uint64_t rows = 0;
-        if (tab == std::string::npos) continue;
-        std::from_chars(line.data() + tab + 1, line.data() + line.size(), rows);
-        counts[line.substr(0, tab)] = rows;
-    }
-    return counts;
-}
-
 // The names in a table of contents may be quoted where the catalogue's are not.
 std::string unquoted(const std::string& name) {
     std::string plain = name;
@@ -47,6 +26,27 @@ std::uint64_t left_out_of(const TableRows& left_out, const std::string& table) {
 }
 
 }  // namespace
+
+// What is counted is every ordinary table that no extension brought along, by its name as people write it.
+const char* const count_queries =
+    "SELECT format('SELECT %L, count(*) FROM ONLY %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname) "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 \\gexec\n";
+
+TableRows parse_counts(const std::string& said) {
+    TableRows counts;
+    for (std::size_t at = 0; at < said.size();) {
+        const std::size_t end = std::min(said.find('\n', at), said.size());
+        const std::string line = said.substr(at, end - at);
+        at = end + 1;
+        const std::size_t tab = line.rfind('\t');
+        std::uint64_t rows = 0;
+        if (tab == std::string::npos) continue;
+        std::from_chars(line.data() + tab + 1, line.data() + line.size(), rows);
+        counts[line.substr(0, tab)] = rows;
+    }
+    return counts;
+}
 
 bool compare_rows(const TableRows& counts, Examination& examination, const TableRows& left_out) {
     std::uint64_t rows = 0, tables = 0;

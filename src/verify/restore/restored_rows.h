@@ -13,7 +13,10 @@ namespace kedge::verify {
 
 using TableRows = std::map<std::string, std::uint64_t>;  // "public.debates" to its rows
 
-// Of every ordinary table of that database that no system catalogue is.
+// What psql is given to count the rows of every ordinary table that no system catalogue is, and what it then said.
+extern const char* const count_queries;
+TableRows parse_counts(const std::string& said);
+// Both at once.
 Result<TableRows> count_rows(const OwnPostgres& postgres, const std::string& database, const std::stop_token& stop);
 
 // True if every table of the dump that was examined has as many rows as were counted in it, but for those that were

@@ -24,17 +24,17 @@ Error failed(const std::string& path, int error) {
     return {Fault::unavailable, fmt::format("{}: {}", path, std::strerror(error))};
 }
 
+}  // namespace
+
 Result<void> need_space(const std::string& place, std::uint64_t bytes) {
     struct statvfs space {};
     if (statvfs(place.c_str(), &space) != 0) return failed(place, errno);
     const std::uint64_t free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
     if (free_bytes >= bytes) return {};
     return Error{Fault::unavailable,
-                 fmt::format("{}: {} are free, the restore may need {}", place, sized(free_bytes), sized(bytes)),
-                 "name a place with more room: --restore-in DIR"};
+                 fmt::format("{}: {} are free, {} may be needed", place, sized(free_bytes), sized(bytes)),
+                 "make room there, or name another place"};
 }
-
-}  // namespace
 
 Result<void> prepare_place(const std::string& place, std::uint64_t bytes_needed) {
     TRY(make_directories(place, 0711));

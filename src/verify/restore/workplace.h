@@ -32,6 +32,9 @@ private:
     std::optional<LockFile> lock_;
 };
 
+// unavailable if less than `bytes` are free on the file system of `place`.
+Result<void> need_space(const std::string& place, std::uint64_t bytes);
+
 // Makes the directory `place`, through which others may go but in which nobody else may write. unavailable if less than
 // `bytes_needed` are free there, refused if it is somebody else's.
 Result<void> prepare_place(const std::string& place, std::uint64_t bytes_needed);

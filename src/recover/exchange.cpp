@@ -1,0 +1,286 @@
+#include "recover/exchange.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+
+#include "os/clock.h"
+#include "os/files.h"
+#include "recover/gate.h"
+#include "recover/live_server.h"
+#include "recover/sequences.h"
+#include "verify/restore/own_postgres.h"
+#include "verify/restore/restored_rows.h"
+#include "verify/restore/workplace.h"
+
+namespace kedge::recover {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Span look_limit = 60s, loading_limit = std::chrono::hours(24);
+
+std::string name_in_target(const Target& target, const Recovery& recovery) {
+    return target.settings.text("database").value_or(recovery.database);
+}
+
+}  // namespace
+
+Exchange::Exchange(std::string state_directory, const Estate& estate, Recovery& recovery, const Target& target,
+                   ExchangeOptions options)
+    : state_(std::move(state_directory)),
+      estate_(estate),
+      recovery_(recovery),
+      target_(target),
+      options_(std::move(options)),
+      live_(name_in_target(target, recovery)),
+      from_(fmt::format("{}_from_{}", live_, recovery.name)),
+      before_(fmt::format("{}_before_{}", live_, recovery.name)),
+      loading_(fmt::format("{}_loading_{}", live_, recovery.name)) {}
+
+void Exchange::tell(const std::string& step) const {
+    if (options_.on_step) options_.on_step(step);
+}
+
+Result<void> Exchange::note(Stage stage, const std::string& says) {
+    recovery_.stage = stage;
+    recovery_.says = says;
+    return write_recovery(state_, recovery_);
+}
+
+Result<void> Exchange::find_server() {
+    if (server_) return {};
+    backup::PostgresServer server = TRY(find_live_primary(target_, options_.stop));
+    if (options_.region && *options_.region != server.region)
+        return Error{Fault::refused,
+                     fmt::format("{} takes writes in {}, not in {}", target_.name, server.region, *options_.region)};
+    region_ = server.region;
+    server_.emplace(std::move(server), live_, options_.stop);
+    return {};
+}
+
+bool Exchange::replaces() const {
+    return get_bool(get(recovery_.proof, "promotion"), "replaces").value_or(true);
+}
+
+Result<Exchange::Whereabouts> Exchange::whereabouts() {
+    const std::set<std::string> there = TRY(server_->names());
+    const bool live = there.contains(live_), from = there.contains(from_), before = there.contains(before_);
+    if (from && !before && live == replaces()) return Whereabouts::beside;
+    if (live && !from && before == replaces() && is_exchanged(recovery_)) return Whereabouts::in_place;
+    if (!from && !before) return Whereabouts::not_loaded;
+    const auto is = [](bool exists) { return exists ? "there" : "not there"; };
+    return Error{Fault::conflict,
+                 fmt::format("which databases of {} are what is not clear: {} is {}, {} is {}, {} is {}", target_.name,
+                             live_, is(live), from_, is(from), before_, is(before)),
+                 "nothing was touched; a person has to look"};
+}
+
+Result<void> Exchange::require_free_names(const std::set<std::string>& there) const {
+    for (const std::string& name : {loading_, before_, from_}) TRY(check_database_name(name));
+    for (const std::string& name : {before_, from_})
+        if (there.contains(name))
+            return Error{Fault::refused, fmt::format("there is a database {} already, of an earlier recovery", name),
+                         "recover under another name, or drop it"};
+    return {};
+}
+
+Result<void> Exchange::check() {
+    TRY(check_proved(recovery_));
+    TRY(find_server());
+    TRY(require_free_names(TRY(server_->names())));
+    if (const std::int64_t major = TRY(server_->major()); major < recovery_.major)
+        return Error{Fault::refused,
+                     fmt::format("{} is of PostgreSQL {}, {} of {}: no older version takes what a newer "
+                                 "one wrote",
+                                 target_.name, major, recovery_.name, recovery_.major)};
+    if (const std::string bound = TRY(server_->bound_by(live_)); !bound.empty())
+        return Error{Fault::refused, fmt::format("{} cannot change its name: {} is bound to it", live_, bound),
+                     "end what uses it, and begin it anew afterwards; or take tables back with kedge recover extract"};
+    return {};
+}
+
+std::string Exchange::moving() const {
+    return recovery_.directory + "/moving";
+}
+
+// For what is between the two servers, and, if production lies on this machine, for the rows in it.
+Result<void> Exchange::check_space(const backup::PostgresServer& copy) const {
+    const std::string size =
+        TRY(backup::ask_postgres(copy, "SELECT pg_database_size(current_database())", look_limit, options_.stop));
+    const std::string data =
+        TRY(backup::ask_postgres(server_->reached(loading_), "SHOW data_directory", look_limit, options_.stop));
+    std::uint64_t bytes = 0;
+    std::from_chars(size.data(), size.data() + size.size(), bytes);
+    for (const std::string& place : {recovery_.directory, data})
+        if (exists(place)) TRY(verify::need_space(place, 2 * bytes));
+    return {};
+}
+
+// The copy's own directory takes what is between the two servers.
+Result<void> Exchange::copy_over() const {
+    const backup::PostgresServer copy = recovery_.server(), loading = server_->reached(loading_);
+    TRY(remove_tree(moving()));
+    TRY(check_space(copy));
+    const std::string jobs = std::to_string(options_.threads);
+    tell("writing the copy");
+    TRY(run_or_fail({loading.program("pg_dump"), "-w", "--format=directory", "--compress=0", "--jobs=" + jobs,
+                     "--no-sync", "--file=" + moving(), "--dbname=" + copy.connection},
+                    within(loading_limit, options_.stop)));
+    tell("loading it into the running server");
+    TRY(run_or_fail({loading.program("pg_restore"), "-w", "--jobs=" + jobs, "--exit-on-error", "--no-tablespaces",
+                     "--dbname=" + loading.connection, moving()},
+                    within(loading_limit, options_.stop), {.environment = loading.environment}));
+    tell("analyzing");
+    TRY(run_or_fail({loading.program("vacuumdb"), "-w", "--analyze-only", "--quiet", "--jobs=" + jobs,
+                     "--dbname=" + loading.connection},
+                    within(loading_limit, options_.stop), {.environment = loading.environment}));
+    return {};
+}
+
+Result<void> Exchange::compare_counts() const {
+    tell("counting rows");
+    const auto count = [&](const backup::PostgresServer& server) -> Result<verify::TableRows> {
+        return verify::parse_counts(
+            TRY(backup::ask_postgres(server, verify::count_queries, loading_limit, options_.stop)));
+    };
+    const verify::TableRows copy = TRY(count(recovery_.server())), loaded = TRY(count(server_->reached(loading_)));
+    for (const auto& [table, rows] : copy)
+        if (const auto found = loaded.find(table); found == loaded.end() || found->second != rows)
+            return Error{Fault::corrupt,
+                         fmt::format("{} has {} rows in the copy and {} in {}", table, rows,
+                                     found == loaded.end() ? "none" : std::to_string(found->second), loading_)};
+    return {};
+}
+
+Result<void> Exchange::load() {
+    if (is_exchanged(recovery_)) {
+        TRY(find_server());
+        if (TRY(whereabouts()) != Whereabouts::not_loaded)
+            return recovery_.stage == Stage::recovered ? note_loaded() : Result<void>{};
+        if (recovery_.stage == Stage::promoted)
+            return Error{Fault::conflict, recovery_.name + " was exchanged, and what was there before is gone"};
+        recovery_.stage = Stage::recovered;
+        recovery_.proof.erase("promotion");
+    }
+    TRY(check());
+    // The ledger may have grown since.
+    pass_gate(recovery_, estate_, options_.stop);
+    TRY(write_recovery(state_, recovery_));
+    TRY(check_usable(recovery_));
+    const bool replaces = TRY(server_->names()).contains(live_);
+    TRY(server_->drop(loading_));
+    TRY(server_->create(loading_, recovery_.server()));
+    auto loaded = copy_over();
+    if (loaded) loaded = compare_counts();
+    TRY(remove_tree(moving()));
+    if (!loaded) {
+        // Why it failed is worth more than that something stayed behind, which the next attempt removes.
+        if (const auto gone = server_->drop(loading_); !gone) tell(loading_ + " stays behind: " + gone.error().message);
+        return loaded;
+    }
+    // Written down before the name says so: what has that name later is known to be this one's.
+    recovery_.proof["promotion"] = {{"exchanges", live_},     {"replaces", replaces}, {"region", region_},
+                                    {"loaded", from_},        {"of", target_.name},   {"kept_database", before_},
+                                    {"proof", recovery_.says}};
+    if (replaces) TRY(move_sequences(loading_));
+    TRY(write_recovery(state_, recovery_));
+    TRY(server_->rename({{loading_, from_}}, ""));
+    return note_loaded();
+}
+
+Result<void> Exchange::note_loaded() {
+    return note(Stage::prepared, fmt::format("it is loaded into {}@{} as {}; nothing has changed names yet",
+                                             target_.name, region_, from_));
+}
+
+Result<void> Exchange::move_sequences(const std::string& loaded) {
+    const std::string answer =
+        TRY(backup::ask_postgres(server_->reached(live_), sequences_query, look_limit, options_.stop));
+    std::vector<SequenceNumber> numbers;
+    for (std::size_t at = 0; at < answer.size();) {
+        const std::size_t end = std::min(answer.find('\n', at), answer.size());
+        const std::size_t tab = answer.rfind('\t', end);
+        if (tab == std::string::npos || tab < at)
+            return Error{Fault::corrupt, "where production's sequences stand cannot be read: " + answer};
+        numbers.push_back({answer.substr(at, tab - at), answer.substr(tab + 1, end - tab - 1)});
+        at = end + 1;
+    }
+    recovery_.proof["promotion"]["sequences"] =
+        TRY(move_sequences_on(server_->reached(loaded), loaded, numbers, within(look_limit, options_.stop)));
+    return {};
+}
+
+Result<void> Exchange::swap() {
+    if (!is_exchanged(recovery_))
+        return Error{Fault::refused,
+                     fmt::format("{} is not loaded into the running server: it is {}", recovery_.name,
+                                 to_string(recovery_.stage)),
+                     fmt::format("kedge recover exchange {} --load", recovery_.name)};
+    TRY(find_server());
+    const Whereabouts where = TRY(whereabouts());
+    if (where == Whereabouts::not_loaded)
+        return Error{Fault::conflict, fmt::format("there is no database {}, into which it was loaded", from_)};
+    if (where == Whereabouts::beside) {
+        if (recovery_.stage == Stage::promoted)
+            return Error{Fault::conflict, recovery_.name + " was exchanged, and is not where it was put"};
+        if (replaces()) {
+            if (const std::string bound = TRY(server_->bound_by(live_)); !bound.empty())
+                return Error{Fault::refused, fmt::format("{} cannot change its name: {} is bound to it", live_, bound)};
+            // Closed already: by an earlier attempt, after it had moved them, or by people.
+            if (TRY(server_->is_open(live_))) TRY(move_sequences(from_));
+            TRY(server_->close(live_));
+            if (auto renamed = server_->rename({{live_, before_, false}, {from_, live_}}, before_); !renamed) {
+                if (const auto opened = server_->open(live_); !opened)
+                    return Error{renamed.error().fault,
+                                 fmt::format("{}; and {} stays closed: {}", renamed.error().message, live_,
+                                             opened.error().message)};
+                return renamed;
+            }
+        } else {
+            TRY(server_->rename({{from_, live_}}, ""));
+        }
+    }
+    recovery_.proof["promotion"]["at"] = kedge::to_string(SystemClock{}.now());
+    return note(Stage::promoted,
+                replaces() ? fmt::format("it is {} of {}@{} now; what that was is kept as {}", live_, target_.name,
+                                         region_, before_)
+                           : fmt::format("it is {} of {}@{} now; there was none", live_, target_.name, region_));
+}
+
+Result<void> Exchange::put_back() {
+    if (!is_exchanged(recovery_))
+        return Error{Fault::refused, fmt::format("{} stands beside production", recovery_.name)};
+    TRY(find_server());
+    const Whereabouts where = TRY(whereabouts());
+    if (where == Whereabouts::in_place) {
+        TRY(server_->close(live_));
+        std::vector<Renaming> renamings{{live_, from_}};
+        if (replaces()) renamings.push_back({before_, live_});
+        TRY(server_->rename(renamings, ""));
+        return note(Stage::prepared,
+                    fmt::format("{} is what it was before; {} has what was written meanwhile", live_, from_));
+    }
+    if (recovery_.proof["promotion"].contains("at"))
+        return Error{Fault::refused, fmt::format("{} served as {}, and has what was written meanwhile", from_, live_),
+                     fmt::format("take from it what is worth it; kedge recover discard {} removes it", recovery_.name)};
+    if (where == Whereabouts::beside) TRY(server_->drop(from_));
+    const std::string says = get_string(get(recovery_.proof, "promotion"), "proof").value_or("");
+    recovery_.proof.erase("promotion");
+    return note(Stage::recovered, says);
+}
+
+Result<void> Exchange::remove_databases() {
+    if (!is_exchanged(recovery_)) return {};
+    TRY(find_server());
+    const Whereabouts where = TRY(whereabouts());
+    TRY(server_->drop(loading_));
+    if (where == Whereabouts::beside) TRY(server_->drop(from_));
+    if (where == Whereabouts::in_place && replaces()) TRY(server_->drop(before_));
+    const std::string says = get_string(get(recovery_.proof, "promotion"), "proof").value_or("");
+    recovery_.proof.erase("promotion");
+    return note(Stage::recovered, says);
+}
+
+}  // namespace kedge::recover
