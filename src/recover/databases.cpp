@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Span catalogue_limit = 60s, directory_limit = 10min;
+constexpr Span question_limit = 60s, directory_limit = 10min;
 // All that is asked of one server while a copy is loaded into it.
 constexpr Span conversation_limit = std::chrono::hours(48);
 constexpr std::size_t database_name_max = 63;  // NAMEDATALEN - 1
@@ -119,7 +119,7 @@ Result<void> Databases::create(const std::string& name, const backup::PostgresSe
         copy,
         "SELECT to_jsonb(d) || jsonb_build_object('encoding', pg_encoding_to_char(encoding), 'owner', "
         "pg_get_userbyid(datdba)) FROM pg_database d WHERE datname = current_database()",
-        catalogue_limit, stop_))));
+        question_limit, stop_))));
     const auto text = [&](std::string_view key) { return get_string(of, key).value_or(""); };
     const backup::PostgresServer server = reached(maintenance_);
     Arguments command = {server.program("createdb"),
