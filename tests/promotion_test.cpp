@@ -138,6 +138,8 @@ protected:
                 "region=us-east-1",
                 "--input",
                 "standby=us-west-2",
+                "--input",
+                "schema=3",
                 "--confirm",
                 "undone",
                 "--play-people"};

@@ -1,4 +1,4 @@
-// The schema of a database: which version it has, which releases live with that, and taking it down.
+// The schema of a database: which version it has, which releases live with that, and moving it.
 
 #include "actions/catalogue.h"
 #include "actions/says.h"
@@ -94,7 +94,19 @@ Result<Look> look_down(const Call& call) {
     return absent(look.sound, fmt::format("{}; it shall have {}", look.says, wanted), std::move(evidence));
 }
 
-Result<Json> apply_down(const Call& call) {
+Result<Look> look_up(const Call& call) {
+    const MigrationLook look = TRY(TRY(call.migration())->look(call.deadline));
+    if (!look.version) return unclear(look.says);
+    const std::int64_t wanted = call.integer("version");
+    Json evidence = {{"version", *look.version}, {"sound", to_string(look.sound)}};
+    if (*look.version > wanted)
+        return absent(Truth::no, fmt::format("{}: that is beyond {}, and this only goes up", look.says, wanted),
+                      std::move(evidence));
+    if (*look.version == wanted) return condition(look.sound, look.says, std::move(evidence));
+    return absent(look.sound, fmt::format("{}; it shall have {}", look.says, wanted), std::move(evidence));
+}
+
+Result<Json> apply_to_version(const Call& call) {
     TRY(TRY(call.migration())->migrate(call.integer("version"), call.span("lock-timeout"), call.deadline));
     return Json::object();
 }
@@ -168,7 +180,22 @@ std::vector<Action> migration_actions() {
           .call_limit = 10min,
           .grants = {"what the migration program's own login may"}},
          look_down,
-         apply_down},
+         apply_to_version},
+        {{.name = "migration.up",
+          .on = migration,
+          .needs_region = false,
+          .says =
+              "the schema goes up to a version, which a restored database may be behind; nothing to do if it is there",
+          .effect = Effect::probed,
+          .parameters = {{"version", P::integer, true, "", "the version that the schema shall have"},
+                         {"lock-timeout", P::span, false, "2s",
+                          "no statement waits longer for a lock: whoever comes behind it would wait as well"}},
+          .by_hand = "run the program that migrates, to version ${version}, with PGOPTIONS='-c lock_timeout=2s'",
+          .deadline = 30min,
+          .call_limit = 10min,
+          .grants = {"what the migration program's own login may"}},
+         look_up,
+         apply_to_version},
         {{.name = "migration.up-again",
           .on = migration,
           .needs_region = false,

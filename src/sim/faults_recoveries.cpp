@@ -40,6 +40,11 @@ void copy_ends(Staging& staging) {
     });
 }
 
+void schema_of_copies_is_earlier(Staging& staging) {
+    SimulatedRecoveries& recoveries = *staging.world().recoveries;
+    staging.later([&recoveries] { recoveries.schema_is_earlier = true; });
+}
+
 }  // namespace
 
 std::span<const FaultPiece> faults_of_recoveries() {
@@ -50,6 +55,7 @@ std::span<const FaultPiece> faults_of_recoveries() {
         FaultPiece{"work on backups and recoveries is killed", "1", side_work_dies},
         FaultPiece{"nobody knows who is excluded", "42", excluded_are_not_known},
         FaultPiece{"the server of a recovered copy ends", "2", copy_ends},
+        FaultPiece{"recovered copies have an earlier schema", "69", schema_of_copies_is_earlier},
     };
     return faults;
 }

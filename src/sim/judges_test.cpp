@@ -18,8 +18,10 @@ const ShippedUse failback{"regional-failback", {{"from", "us-west-2"}, {"to", "u
 const ShippedUse release_back{"application-rollback",
                               {{"release", "1.1.0"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
 const ShippedUse schema_back{"schema-rollback", {{"version", "2"}, {"region", "us-east-1"}, {"other", "us-west-2"}}};
-const ShippedUse swap{"promote-recovery", {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}}};
-const ShippedUse exchange{"exchange-database", {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}}};
+const ShippedUse swap{"promote-recovery",
+                      {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}, {"schema", "3"}}};
+const ShippedUse exchange{"exchange-database",
+                          {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}, {"schema", "3"}}};
 const ShippedUse reindex{"knowledge-index-rebuild", {{"region", "us-east-1"}}};
 const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
 constexpr std::uint64_t seeds_max = 1000;

@@ -49,8 +49,8 @@ const std::vector<ShippedUse>& shipped_uses() {
         {"weekly-verification", {}},
         {"point-in-time-recovery", {{"to", "latest"}, {"name", "copy"}}},
         {"full-restore", {{"to", "latest"}, {"name", "copy"}}},
-        {"promote-recovery", {{"name", "copy"}, {"region", east}, {"standby", west}}},
-        {"exchange-database", {{"name", "copy"}, {"region", east}, {"standby", west}}},
+        {"promote-recovery", {{"name", "copy"}, {"region", east}, {"standby", west}, {"schema", "3"}}},
+        {"exchange-database", {{"name", "copy"}, {"region", east}, {"standby", west}, {"schema", "3"}}},
         {"knowledge-index-rebuild", {{"region", east}}},
         {"traffic-shift", {{"from", east}, {"to", west}, {"share", "10"}}},
     };

@@ -1,11 +1,13 @@
 // The schema of a database and the releases of the application that live with it.
 //
-// One version for every copy: a migration is in the log like any write, and no plan moves a primary and the schema at
-// once. It begins with the newest version that a release knows, and runs the release that lives with the most versions,
-// that one among them, so that there is something to go back to both for the application and for the schema.
+// One version for every copy: a migration is in the log like any write. A recovered copy that takes production's place
+// may bring an earlier one. It begins with the newest version that a release knows, and runs the release that lives
+// with the most versions, that one among them, so that there is something to go back to both for the application and
+// for the schema.
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -41,6 +43,18 @@ public:
     }
     bool serves(const std::string& release) const { return lives(release) && !faulty.contains(release); }
 
+    // The tables are those of a copy with an earlier version now, if there is one that a release knows; or again those
+    // from before.
+    void change_tables(bool to_earlier) {
+        const auto known = [&](const auto& one) { return one.second.holds(version - 1); };
+        if (to_earlier && std::ranges::any_of(releases_, known)) {
+            before_ = version--;
+        } else if (before_ && !to_earlier) {
+            version = *before_;
+            before_.reset();
+        }
+    }
+
     std::int64_t version = 0;
     bool sound = true;             // it is what its version says
     Moment locked_until{};         // somebody's transaction holds a lock on a table that has to change
@@ -52,6 +66,7 @@ private:
     DatabaseModel* database_;
     ReleaseRanges releases_;
     std::string runs_at_first_;
+    std::optional<std::int64_t> before_;
 };
 
 }  // namespace kedge::sim

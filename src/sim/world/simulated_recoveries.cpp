@@ -221,6 +221,7 @@ std::optional<std::string> SimulatedRecoveries::swap_in(Copy& copy, const std::s
     server.held.position = copy.point.position;
     server.standby = false;
     server.stopped_clean = true;
+    if (on_tables) on_tables(database, true);
     ground_.note(EffectKind::swap_in, *place, database.index());
     return std::nullopt;
 }
@@ -247,6 +248,7 @@ std::optional<std::string> SimulatedRecoveries::swap_out(Copy& copy) {
         server.standby = copy.replaced_was_standby;
         copy.replaced.reset();
     }
+    if (copy.stage == Stage::promoted && on_tables) on_tables(*copy.database, false);
     copy.stage = Stage::recovered;
     copy.exchanges = false;
     copy.says = "it stands at its point";
@@ -311,6 +313,7 @@ std::optional<std::string> SimulatedRecoveries::exchange_in(Copy& copy, const st
     copy.stage = Stage::promoted;
     copy.says = "it has the name of the database of " + server->part.name;
     change_content(*copy.database, *server, copy.point);
+    if (on_tables) on_tables(*copy.database, true);
     ground_.note(EffectKind::exchange, server->part.place, copy.database->index());
     return std::nullopt;
 }

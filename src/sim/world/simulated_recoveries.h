@@ -2,6 +2,7 @@
 // database's log; what a promotion replaces is kept as one. Caches are not recovered here.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -60,6 +61,9 @@ public:
     SideWork& work() { return work_; }
 
     bool excluded_are_known = true;  // whom the ledger names
+    bool schema_is_earlier = false;  // in the copies
+    // A copy took the place of the database's tables, or they are back.
+    std::function<void(const DatabaseModel&, bool is_copy)> on_tables;
 
 private:
     Result<void> begin(const std::string& name, const std::string& key, Span least, Span most, SideWork::Finish finish,

@@ -169,6 +169,10 @@ void World::add_observers(const Estate& estate) {
     targets.backups = std::move(shelves);
     auto beside = std::make_unique<SimulatedRecoveries>(ground, *backups, watched);
     recoveries = beside.get();
+    recoveries->on_tables = [this](const DatabaseModel& database, bool is_copy) {
+        for (const auto& schema : schemas)
+            if (schema->database() == &database) schema->change_tables(is_copy && recoveries->schema_is_earlier);
+    };
     targets.recoveries = std::move(beside);
     auto observer = std::make_unique<SimulatedSamples>(ground, std::move(watched));
     samples = observer.get();
