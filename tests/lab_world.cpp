@@ -113,6 +113,13 @@ std::string LabWorld::sql(const std::string& component, const std::string& query
     return answer ? *answer : "error: " + answer.error().message;
 }
 
+Result<void> LabWorld::move_schema(const std::string& version) const {
+    TRY(run_or_fail({lab().layout().application_program(), "--schema",
+                     "host=127.0.11.110 port=21432 user=postgres dbname=aragora", "to", version},
+                    kedge::within(std::chrono::seconds(30))));
+    return {};
+}
+
 int LabWorld::timeline(const std::string& component) const {
     const std::string answer = sql(component,
                                    "select case when pg_is_in_recovery() then (select received_tli::text from "

@@ -48,6 +48,8 @@ public:
     std::string role(const std::string& component) const;
     // One value from a database server, or "error: ...".
     std::string sql(const std::string& component, const std::string& query) const;
+    // The schema of the primary in us-east-1, by the application's own program.
+    Result<void> move_schema(const std::string& version) const;
     // The timeline on which `component`, a primary, writes; or what the standby receives. 0 if it cannot be seen.
     int timeline(const std::string& component) const;
     // "us-east-1 100, us-west-2 0", or what went wrong.

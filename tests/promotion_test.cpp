@@ -119,10 +119,12 @@ protected:
         for (const Json& debate : get(body, "debates")) tasks.push_back(get_string(debate, "task").value_or("none"));
         return tasks;
     }
-    // Or by a dump.
+    // Or by a dump, which has an earlier schema.
     void dump_and_damage_and_restore() {
+        ASSERT_TRUE(world_.move_schema("1"));
         const RunOutput dumped = world_.kedge({"backup", "create", "daily-dumps"}, 120s);
         ASSERT_TRUE(dumped.exit.ok()) << dumped.out << dumped.err;
+        ASSERT_TRUE(world_.move_schema("2"));
         std::string accident;
         ASSERT_NO_FATAL_FAILURE(damage(accident));
         const RunOutput made = world_.kedge({"recover", "restore", "--name", "undone"}, plan_limit);
@@ -139,7 +141,7 @@ protected:
                 "--input",
                 "standby=us-west-2",
                 "--input",
-                "schema=3",
+                "schema=2",
                 "--confirm",
                 "undone",
                 "--play-people"};
@@ -161,6 +163,7 @@ protected:
         EXPECT_EQ(world_.sql(east, fmt::format("SELECT count(*) FROM users WHERE id = '{}'", person_)), "0");
         EXPECT_EQ(world_.role(east), "primary");
         EXPECT_EQ(world_.role(west), "standby");
+        EXPECT_EQ(world_.sql(east, "SELECT version FROM schema_version"), "2");
     }
     void expect_promoted(int timeline) const {
         expect_undone();

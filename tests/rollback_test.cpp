@@ -32,7 +32,7 @@ protected:
     static void TearDownTestSuite() { world_.reset(); }
     void SetUp() override {
         ASSERT_TRUE(world_->is_up()) << world_->trouble();
-        ASSERT_TRUE(move_schema("3"));
+        ASSERT_TRUE(world_->move_schema("3"));
         for (const char* region : {east_region, west_region}) ASSERT_TRUE(deploy(region, "1.2.0"));
         world_->sql(east, "UPDATE users SET locale = 'de' WHERE id = 'usr_1'");
         ASSERT_EQ(locale(), "de");
@@ -41,11 +41,6 @@ protected:
     }
     void TearDown() override { give_lock_up(); }
 
-    static Result<void> move_schema(const std::string& version) {
-        return said(run_or_fail({world_->lab().layout().application_program(), "--schema",
-                                 "host=127.0.11.110 port=21432 user=postgres dbname=aragora", "to", version},
-                                kedge::within(30s)));
-    }
     static Result<void> deploy(const std::string& region, const std::string& release) {
         return said(run_or_fail(
             {world_->lab().layout().own_program(), "lab-deploy", world_->lab().layout().root, region, release},
