@@ -5,8 +5,10 @@
 #include <charconv>
 #include <chrono>
 
+#include "erasure/ledger.h"
 #include "os/clock.h"
 #include "os/files.h"
+#include "recover/erase.h"
 #include "recover/gate.h"
 #include "recover/live_server.h"
 #include "recover/sequences.h"
@@ -212,6 +214,17 @@ Result<void> Exchange::move_sequences(const std::string& loaded) {
     return {};
 }
 
+// The gate of the recovery was passed when it was loaded, which may be long ago.
+Result<void> Exchange::take_out_erased() {
+    if (!estate_.erasure.is_declared() || estate_.erasure.of != recovery_.target) return {};
+    const ErasureLedger ledger = TRY(read_ledger(estate_.erasure.ledger));
+    if (get_string(get(recovery_.proof, "erasure"), "ledger_head") == ledger.head()) return {};
+    tell("taking out who was erased since");
+    recovery_.proof["erasure"] =
+        as_json(TRY(erase_people(server_->reached(from_), estate_.erasure, ledger, options_.stop)));
+    return {};
+}
+
 Result<void> Exchange::swap() {
     if (!is_exchanged(recovery_))
         return Error{Fault::refused,
@@ -225,6 +238,7 @@ Result<void> Exchange::swap() {
     if (where == Whereabouts::beside) {
         if (recovery_.stage == Stage::promoted)
             return Error{Fault::conflict, recovery_.name + " was exchanged, and is not where it was put"};
+        TRY(take_out_erased());
         if (replaces()) {
             if (const std::string bound = TRY(server_->bound_by(live_)); !bound.empty())
                 return Error{Fault::refused, fmt::format("{} cannot change its name: {} is bound to it", live_, bound)};

@@ -45,9 +45,10 @@ public:
     // server under the name LIVE_from_NAME, by pg_dump and pg_restore, and analyzed; every table has to have as many
     // rows in it as in the copy, or it is dropped again. What is there serves meanwhile.
     Result<void> load();
-    // Of one that is loaded: sequences move on behind what production has given out, nobody gets into LIVE any more,
-    // and the names change at one moment. Owner, rights and settings of LIVE are the new one's. A LIVE that is not
-    // there (it was dropped) leaves nothing to keep. If the names cannot change, LIVE is opened again.
+    // Of one that is loaded: who was erased since is taken out of it, sequences move on behind what production has
+    // given out, nobody gets into LIVE any more, and the names change at one moment. Owner, rights and settings of LIVE
+    // are the new one's. A LIVE that is not there (it was dropped) leaves nothing to keep. If the names cannot change,
+    // LIVE is opened again.
     Result<void> swap();
     // The way back. What was loaded is dropped; after the exchange LIVE is the one from before again, and the other,
     // with all that was written to it, is LIVE_from_NAME.
@@ -66,6 +67,7 @@ private:
     Result<void> compare_counts() const;
     Result<void> check_space(const backup::PostgresServer& copy) const;
     Result<void> move_sequences(const std::string& loaded);
+    Result<void> take_out_erased();
     Result<void> note_loaded();
     bool replaces() const;
     void tell(const std::string& step) const;

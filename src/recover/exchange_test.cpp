@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "backup/scratch_estate.h"
+#include "erasure/ledger.h"
 #include "recover/from_dump.h"
 #include "recover/sql_session.h"
 
@@ -29,6 +30,8 @@ protected:
         world->server->sql("CREATE ROLE keeper LOGIN");
         world->server->sql("CREATE ROLE reader LOGIN");
         world->server->sql("ALTER TABLE orders OWNER TO keeper");
+        world->server->sql("CREATE TABLE people (id text PRIMARY KEY)");
+        world->server->sql("INSERT INTO people VALUES ('u1'), ('u2')");
         world->server->sql("CREATE SEQUENCE numbers");
         world->server->sql("SELECT nextval('numbers')");
         world->create("nightly");
@@ -58,17 +61,28 @@ protected:
         live = fmt::format("shop_{}", ++tests);
         run("postgres", "CREATE DATABASE " + live);
         run(live, "CREATE TABLE orders (id int); CREATE SEQUENCE numbers; SELECT setval('numbers', 500)");
-        std::string text = world->text;
+        text = world->text;
         text.replace(text.find("database: postgres"), std::string("database: postgres").size(), "database: " + live);
-        auto parsed = parse_estate("estate.yaml", text);
-        ASSERT_TRUE(parsed) << parsed.mistakes().lines().front();
-        estate = std::move(*parsed);
+        set_estate();
         state = fmt::format("{}/state-{}", world->directory.path(), live);
         recovery = copy;
         recovery.name = "monday";
         from = live + "_from_monday";
         before = live + "_before_monday";
         ASSERT_TRUE(write_recovery(state, recovery));
+    }
+    void set_estate() {
+        auto parsed = parse_estate("estate.yaml", text);
+        ASSERT_TRUE(parsed) << parsed.mistakes().lines().front();
+        estate = std::move(*parsed);
+    }
+    void erase(const std::string& subject) const {
+        auto ledger = ErasureFile::open(estate.erasure.ledger, within(std::chrono::seconds(5))).value();
+        ASSERT_TRUE(ledger.add({{.at = SystemClock{}.now(),
+                                 .event = ErasureEvent::erase,
+                                 .subject = subject,
+                                 .reason = "asked for it",
+                                 .who = "tester"}}));
     }
     void TearDown() override {
         for (const std::string& name : databases()) run("postgres", fmt::format("DROP DATABASE {} WITH (FORCE)", name));
@@ -124,7 +138,7 @@ protected:
     static Recovery copy;
     Estate estate;
     Recovery recovery;
-    std::string live, from, before, state;
+    std::string text, live, from, before, state;
 };
 
 std::unique_ptr<backup::World> Exchanging::world;
@@ -206,6 +220,19 @@ TEST_F(Exchanging, IsTakenBackWithWhatWasWrittenMeanwhile) {
     expect_refused(exchange().put_back(), "has what was written meanwhile");
     swap();
     EXPECT_EQ(ask(live, "SELECT count(*) FROM orders"), "1001");
+}
+
+TEST_F(Exchanging, WhoWasErasedSinceItWasLoadedIsNotInIt) {
+    text +=
+        fmt::format("erasure:\n  ledger: {}/ledger.jsonl\n  of: db\n  tables: {{public.people: {{key: id}}}}\n", state);
+    ASSERT_NO_FATAL_FAILURE(set_estate());
+    erase("u7");
+    load();
+    EXPECT_EQ(ask(from, "SELECT count(*) FROM people"), "2");
+    erase("u1");
+    swap();
+    EXPECT_EQ(ask(live, "SELECT string_agg(id, ' ') FROM people"), "u2");
+    EXPECT_EQ(get_integer(get(get(recovery.proof, "erasure"), "rows"), "public.people"), 1);
 }
 
 TEST_F(Exchanging, ADatabaseThatWasDroppedIsThereAgain) {
