@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 
 #include "backup/shelf.h"
 #include "base/check.h"
@@ -81,6 +83,32 @@ std::string first_real_error(const std::string& errors) {
         at = end + 1;
     }
     return {};
+}
+
+// What lies on the policy's shelf and on those of its copies, newest first; each before its copies.
+struct Dumps {
+    std::vector<backup::StoredBackup> stored;
+    std::string where;  // "/backups/dumps, /elsewhere/dumps"
+};
+// A shelf that is gone is what copies are for. Fails only if none can be looked at.
+Result<Dumps> look_at_dumps(const Estate& estate, const BackupPolicy& policy, Moment now) {
+    std::vector<const BackupPolicy*> shelves{&policy};
+    for (const BackupPolicy& other : estate.backups)
+        if (other.kind == BackupKind::copy && other.of == policy.name) shelves.push_back(&other);
+    Dumps dumps;
+    std::optional<Error> first;
+    for (const BackupPolicy* one : shelves) {
+        auto shelf = backup::look_at_shelf(estate, *one, now);
+        if (!shelf) {
+            if (!first) first = std::move(shelf).error();
+            continue;
+        }
+        dumps.where += (dumps.where.empty() ? "" : ", ") + shelf->directory;
+        std::ranges::move(shelf->backups, std::back_inserter(dumps.stored));
+    }
+    if (dumps.where.empty()) return *std::move(first);
+    std::ranges::stable_sort(dumps.stored, std::greater(), &backup::StoredBackup::taken);
+    return dumps;
 }
 
 class Restoring {
@@ -230,9 +258,9 @@ Result<const BackupPolicy*> dump_policy(const Estate& estate, const std::string&
 
 Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy, const DumpWanted& wanted,
                                const ChooseOptions& options) {
-    const backup::Shelf shelf = TRY(backup::look_at_shelf(estate, policy, options.now));
+    const Dumps dumps = TRY(look_at_dumps(estate, policy, options.now));
     DumpChoice choice;
-    for (const backup::StoredBackup& stored : shelf.backups) {
+    for (const backup::StoredBackup& stored : dumps.stored) {
         if (wanted.name && stored.name != *wanted.name) continue;
         if (wanted.before && (!stored.taken || *stored.taken > *wanted.before)) continue;
         if (options.on_step) options.on_step("reading " + stored.name);
@@ -246,7 +274,7 @@ Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy,
     if (wanted.name && choice.passed_over.empty())
         return Error{Fault::not_found, fmt::format("{} has no dump called `{}`", policy.name, *wanted.name)};
     const std::string when = wanted.before ? " of no later than " + kedge::to_string(*wanted.before) : "";
-    choice.says = choice.passed_over.empty() ? fmt::format("there is no dump{} in {}", when, shelf.directory)
+    choice.says = choice.passed_over.empty() ? fmt::format("there is no dump{} in {}", when, dumps.where)
                                              : "no dump is sound; the newest: " + choice.passed_over.front().why;
     return choice;
 }

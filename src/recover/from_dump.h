@@ -39,8 +39,8 @@ struct DumpWanted {
     std::optional<Moment> before{};     // taken no later than that; nothing: whenever
 };
 
-// Reads the newest dump of the policy that is wanted whole. A damaged one is passed over for the next, but for one that
-// was asked for by name.
+// Reads the newest dump of the policy that is wanted whole, from where it lies or from a policy that copies it. A
+// damaged one is passed over for its copy, and then for the next one, unless that one was asked for by name.
 Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy, const DumpWanted& wanted,
                                const ChooseOptions& options);
 

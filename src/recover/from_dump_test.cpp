@@ -9,6 +9,7 @@
 #include "backup/scratch_estate.h"
 #include "erasure/ledger.h"
 #include "recover/gate.h"
+#include "verify/manifest/block_manifest.h"
 
 namespace kedge::recover {
 namespace {
@@ -89,6 +90,24 @@ TEST_F(RestoringADump, ADamagedOneIsPassedOverUnlessItWasAskedForByName) {
     EXPECT_EQ(choice.passed_over[0].base, newest.path);
     EXPECT_TRUE(chosen(newest.name).path.empty());
     EXPECT_FALSE(choose_dump(world.estate, world.policy("nightly"), {.name = "nobody"}, {.now = SystemClock{}.now()}));
+}
+
+TEST_F(RestoringADump, ACopyServesWhereTheOneThatItWasMadeOfIsDamagedOrGone) {
+    const auto made = world.create("nightly");
+    ASSERT_EQ(chosen().path, made.path);
+    world.create("away");
+    const std::string copy = fmt::format("{}/copies/{}", world.store, made.name);
+    EXPECT_EQ(chosen().path, made.path) << "the nearer one, while it is sound";
+    ASSERT_TRUE(write_file_atomically(made.path, read_file(made.path).value().substr(0, 900)));
+    const DumpChoice damaged = chosen();
+    EXPECT_EQ(damaged.path, copy);
+    EXPECT_EQ(damaged.passed_over.size(), 1U);
+    fs::remove_all(world.store + "/dumps");
+    const DumpChoice gone = chosen(made.name);
+    EXPECT_EQ(gone.path, copy);
+    EXPECT_EQ(gone.globals, copy + std::string(verify::globals_suffix)) << "roles come along";
+    fs::remove_all(world.store + "/copies");
+    EXPECT_FALSE(choose_dump(world.estate, world.policy("nightly"), {}, {.now = SystemClock{}.now()}));
 }
 
 TEST_F(RestoringADump, ErasedPeopleAreNotInWhatMayBeUsed) {
