@@ -76,7 +76,7 @@ nightly: test simulate disasters lint sanitize bench
 
 # What takes minutes on the real lab: kedge killed at many boundaries, partitions, estates on which plans must refuse.
 disasters: test
-	@ctest --test-dir $(BUILD) -C nightly -R '^(kills|partition|withstand|verification|recovery|promotion|redis_recovery|rollback)$$' --no-tests=error --output-on-failure
+	@ctest --test-dir $(BUILD) -C nightly -R '^(kills|partition|withstand|verification|recovery|promotion|redis_recovery|rollback|index_rebuild)$$' --no-tests=error --output-on-failure
 
 # Every mode of the simulator, on every plan that ships.
 simulate: test
