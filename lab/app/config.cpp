@@ -42,8 +42,11 @@ Result<Span> span_or(const Json& json, std::string_view key, Span fallback) {
 
 Result<std::vector<DatabaseServer>> read_databases(const Json& json) {
     std::vector<DatabaseServer> servers;
-    for (const Json& entry : get(json, "databases"))
-        servers.push_back({TRY(need_text(entry, "region")), TRY(need_text(entry, "conninfo"))});
+    for (const Json& entry : get(json, "databases")) {
+        DatabaseServer& server = servers.emplace_back();
+        server.region = TRY(need_text(entry, "region"));
+        server.conninfo = TRY(need_text(entry, "conninfo"));
+    }
     if (servers.empty()) return Error{Fault::invalid_input, "'databases' must list at least one server"};
     return servers;
 }

@@ -92,9 +92,11 @@ Result<WriterConfig> read_config(const Json& json) {
         config.service_token = TRY(read_file(*path, 4096).within("service_token_file"));
         while (!config.service_token.empty() && config.service_token.back() == '\n') config.service_token.pop_back();
     }
-    for (const Json& entry : get(json, "databases"))
-        config.database.servers.push_back({TRY(need_text(entry, "region").within("databases")),
-                                           TRY(need_text(entry, "conninfo").within("databases"))});
+    for (const Json& entry : get(json, "databases")) {
+        auto& server = config.database.servers.emplace_back();
+        server.region = TRY(need_text(entry, "region").within("databases"));
+        server.conninfo = TRY(need_text(entry, "conninfo").within("databases"));
+    }
     for (const Json& entry : get(json, "sentinels")) {
         if (!entry.is_string()) return Error{Fault::invalid_input, "'sentinels' must list texts"};
         config.cache.sentinels.push_back(TRY(parse_endpoint(entry.get_ref<const std::string&>()).within("sentinels")));

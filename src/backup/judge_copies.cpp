@@ -84,11 +84,12 @@ Result<Judgement> judge_copies(const Estate& estate, const BackupPolicy& policy,
     if (options.on_step) options.on_step("comparing copies");
     verify::Effort effort{.threads = options.threads};
     const std::stop_callback on_stop(options.stop, [&] { effort.stop = true; });
+    const Footprint footprint = TRY(footprint_of(copies.directory));
+    const Answer same = TRY(sameness(estate, policy, source, copies, options.now, effort));
     Judgement judgement{.name = ".",
-                        .fingerprint = TRY(footprint_of(copies.directory)).fingerprint,
+                        .fingerprint = footprint.fingerprint,
                         .read_at = options.now,
-                        .answers = {lateness(policy, source, copies, options.now),
-                                    TRY(sameness(estate, policy, source, copies, options.now, effort))}};
+                        .answers = {lateness(policy, source, copies, options.now), same}};
     for (const StoredBackup& copy : copies.backups) judgement.bytes += copy.bytes;
     if (const StoredBackup* newest = copies.newest()) judgement.taken = newest->taken;
     return judgement;

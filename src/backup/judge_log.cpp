@@ -137,7 +137,9 @@ Result<Answer> recover_by_chance(const Estate& estate, const BackupPolicy& polic
     Material material;
     material.effort.threads = options.threads;
     const std::stop_callback on_stop(options.stop, [&] { material.effort.stop = true; });
-    TRY(gather(material, {TRY(directory_of(estate, policy))}, TRY(directory_of(estate, *estate.backup(policy.log)))));
+    const std::string bases = TRY(directory_of(estate, policy));
+    const std::string log = TRY(directory_of(estate, *estate.backup(policy.log)));
+    TRY(gather(material, {bases}, log));
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const verify::Window window = TRY(verify::recovery_window(material.archive, material.bases, transactions));
     const auto moment = moment_by_chance(window, options.chance);

@@ -225,7 +225,7 @@ std::vector<Command> recover_promote_commands() {
                 "kept as DATABASE_before_NAME, closed. The server, its standbys and its archive go on. The plan "
                 "exchange-database does it in order, with writes held. Killed anywhere, the same command goes on.")
             .example("kedge recover exchange monday --dry-run")
-            .example("kedge recover exchange monday --load --confirm monday   # hours before")
+            .example("kedge recover exchange monday --load --confirm monday")
             .example("kedge recover exchange monday --confirm monday")
             .exits({ExitCode::not_found, ExitCode::conflict, ExitCode::refused}),
         command("recover put-back", "Put what was production back in its place", put_recovery_back)

@@ -50,7 +50,9 @@ struct TablesGround {
 Result<TablesGround> ground_of(const Context& context, const std::string& name, Use use) {
     const std::string state = TRY(find_state_directory(context));
     LockFile lock = TRY(recover::lock_recovery(state, name));
-    TablesGround ground{TRY(find_estate(context)), state, TRY(recover::find_recovery(state, name)), std::move(lock)};
+    Estate estate = TRY(find_estate(context));
+    recover::Recovery recovery = TRY(recover::find_recovery(state, name));
+    TablesGround ground{std::move(estate), state, std::move(recovery), std::move(lock)};
     TRY(recover::check_usable(ground.recovery));
     if (ground.recovery.is_cache()) return Error{Fault::refused, fmt::format("{} is a cache: it has no tables", name)};
     // The ledger may have grown since: whoever was erased meanwhile must not go back to production.

@@ -112,16 +112,18 @@ private:
         std::optional<Moment> expected;
         if (choice_.recovery.last) expected = choice_.recovery.last->time;
         const Json beat = TRY(instance.heartbeat(postgres, recovery_, estate_));
+        const std::string timeline =
+            TRY(instance.ask(postgres, recovery_.database, "SELECT timeline_id FROM pg_control_checkpoint()"));
+        const std::string tables = TRY(instance.ask(postgres, recovery_.database,
+                                                    "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND "
+                                                    "relnamespace::regnamespace::text NOT IN "
+                                                    "('pg_catalog', 'information_schema')"));
         Json& proof = recovery_.proof;
         proof = {{"last_transaction", last ? Json(kedge::to_string(*last)) : Json()},
                  {"expected_last_transaction", expected ? Json(kedge::to_string(*expected)) : Json()},
                  {"heartbeat", beat},
-                 {"timeline",
-                  TRY(instance.ask(postgres, recovery_.database, "SELECT timeline_id FROM pg_control_checkpoint()"))},
-                 {"tables", TRY(instance.ask(postgres, recovery_.database,
-                                             "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND "
-                                             "relnamespace::regnamespace::text NOT IN "
-                                             "('pg_catalog', 'information_schema')"))}};
+                 {"timeline", timeline},
+                 {"tables", tables}};
         const bool both_none = !last && !expected;
         const Truth fits = truth(both_none || (last && expected && *last == *expected));
         const auto written = parse_moment(get_string(beat, "written").value_or(""));
