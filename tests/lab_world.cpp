@@ -58,7 +58,8 @@ LabWorld::~LabWorld() {
 }
 
 Arguments LabWorld::line(const Arguments& words) const {
-    Arguments all = {KEDGE_PROGRAM, "--estate", KEDGE_SOURCE_DIR "/plans/aragora/lab.yaml", "--state", state_};
+    Arguments all = {KEDGE_PROGRAM, "--estate", std::string(KEDGE_SOURCE_DIR) + "/plans/aragora/lab.yaml", "--state",
+                     state_};
     all.insert(all.end(), words.begin(), words.end());
     return all;
 }

@@ -21,8 +21,10 @@ backup::PostgresServer in_its_database(const Target& target, backup::PostgresSer
 std::string to_database(const std::string& connection, const std::string& database) {
     if (connection.starts_with("postgresql://") || connection.starts_with("postgres://")) {
         std::string encoded;
-        for (const unsigned char byte : database)
-            encoded += std::isalnum(byte) != 0 ? std::string(1, static_cast<char>(byte)) : fmt::format("%{:02X}", byte);
+        for (const char letter : database) {
+            const auto byte = static_cast<unsigned char>(letter);
+            encoded += std::isalnum(byte) != 0 ? std::string(1, letter) : fmt::format("%{:02X}", byte);
+        }
         return fmt::format("{}{}dbname={}", connection, connection.find('?') == std::string::npos ? '?' : '&', encoded);
     }
     std::string quoted;

@@ -32,7 +32,7 @@ protected:
         root = mkdtemp(pattern.data());
         fs::permissions(root, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
     }
-    ~Restore() override { fs::remove_all(root); }
+    void TearDown() override { fs::remove_all(root); }
 
     std::string write(const std::string& name, const std::string& bytes) const {
         std::ofstream(root + "/" + name, std::ios::binary) << bytes;
