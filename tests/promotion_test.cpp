@@ -146,6 +146,20 @@ protected:
                 "undone",
                 "--play-people"};
     }
+    // Users write meanwhile, and somebody looks for a second writer.
+    void run_beside_users(const char* name) const {
+        EntranceWriter users(world_.lab().layout());
+        WriterWatch writers;
+        const Moment begun = SystemClock().now();
+        const RunOutput done = world_.kedge(plan(name), plan_limit);
+        const Span all = SystemClock().now() - begun;
+        writers.finish();
+        const Span outage = users.finish();
+        ASSERT_TRUE(done.exit.ok()) << done.out << done.err << shown();
+        fmt::print("{}: {:.1f} s; writes through the entrance waited {:.2f} s, {} were acknowledged\n", name,
+                   seconds(all), seconds(outage), users.count());
+        EXPECT_THAT(writers.second_writers(), IsEmpty());
+    }
     LoadedRun last_run() const { return world_.load(world_.runs().back()).value(); }
     static const StepRecord& step(const LoadedRun& run, const char* id) {
         return run.state.record(*run.state.find(id));
@@ -201,17 +215,7 @@ protected:
 
 TEST_F(PromotionInTheLab, UndoesABadStatementAndOwesNothingButTheOldData) {
     ASSERT_NO_FATAL_FAILURE(damage_and_recover());
-    EntranceWriter users(world_.lab().layout());
-    WriterWatch writers;
-    const Moment begun = SystemClock().now();
-    const RunOutput done = world_.kedge(plan(), plan_limit);
-    const Span all = SystemClock().now() - begun;
-    writers.finish();
-    const Span outage = users.finish();
-    ASSERT_TRUE(done.exit.ok()) << done.out << done.err << shown();
-    fmt::print("promoted in {:.1f} s; writes through the entrance waited {:.2f} s, {} were acknowledged\n",
-               seconds(all), seconds(outage), users.count());
-    EXPECT_THAT(writers.second_writers(), IsEmpty());
+    ASSERT_NO_FATAL_FAILURE(run_beside_users("promote-recovery"));
     expect_promoted(2);
     expect_listed_and_owed(last_run());
 
@@ -237,17 +241,7 @@ TEST_F(PromotionInTheLab, EndsTheSameWhereverItsControllerIsKilled) {
 
 TEST_F(PromotionInTheLab, ARestoredDumpIsExchangedForTheDatabaseOfTheRunningServer) {
     ASSERT_NO_FATAL_FAILURE(dump_and_damage_and_restore());
-    EntranceWriter users(world_.lab().layout());
-    WriterWatch writers;
-    const Moment begun = SystemClock().now();
-    const RunOutput done = world_.kedge(plan("exchange-database"), plan_limit);
-    const Span all = SystemClock().now() - begun;
-    writers.finish();
-    const Span outage = users.finish();
-    ASSERT_TRUE(done.exit.ok()) << done.out << done.err << shown();
-    fmt::print("exchanged in {:.1f} s; writes through the entrance waited {:.2f} s, {} were acknowledged\n",
-               seconds(all), seconds(outage), users.count());
-    EXPECT_THAT(writers.second_writers(), IsEmpty());
+    ASSERT_NO_FATAL_FAILURE(run_beside_users("exchange-database"));
     expect_exchanged();
     expect_listed_and_owed(last_run());
 

@@ -17,6 +17,7 @@ std::vector<Action> observation_actions();  // metrics, logs
 std::vector<Action> channel_actions();
 std::vector<Action> backup_actions();
 std::vector<Action> recovery_actions();
+std::vector<Action> recovery_in_place_actions();  // one of them takes production's place
 std::vector<Action> migration_actions();
 std::vector<Action> index_actions();
 

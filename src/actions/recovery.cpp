@@ -2,16 +2,10 @@
 // looked at here.
 
 #include "actions/catalogue.h"
-#include "actions/postgres_safety.h"
-#include "actions/says.h"
+#include "actions/recovery_says.h"
 
 namespace kedge {
 namespace {
-
-// "pitr-r-37e1fm" of the run r-37e1fm: every step of a run means the same one.
-std::string name_of(const Call& call) {
-    return call.has("name") ? call.text("name") : "pitr-" + call.key.substr(0, call.key.find('/'));
-}
 
 RecoveryOrder order_of(const Call& call) {
     return {.name = name_of(call),
@@ -20,20 +14,6 @@ RecoveryOrder order_of(const Call& call) {
             .inclusive = !call.flag("exclusive"),
             .timeline = call.integer("timeline"),
             .policy = call.has("policy") ? call.text("policy") : ""};
-}
-
-Result<RecoveryLook> look_at(const Call& call) {
-    return TRY(call.recoveries())->look(name_of(call), call.deadline);
-}
-
-// Not done yet: it is being worked on, failed, or may be asked for.
-Result<Look> not_yet(const Call& call, const RecoveryLook& recovery, const std::string& doing) {
-    if (recovery.working == Truth::yes)
-        return absent(Truth::no, fmt::format("{}: {}", doing, recovery.says.empty() ? "it goes on" : recovery.says));
-    const auto failed = TRY(TRY(call.recoveries())->failure(call.key));
-    if (failed)
-        return Look{.done = Truth::no, .allowed = Truth::yes, .says = doing + " failed: " + *failed, .gave_up = true};
-    return absent(Truth::yes, doing + " has not begun");
 }
 
 std::string nearest(const Json& choice) {
@@ -200,121 +180,6 @@ Result<Json> apply_compare(const Call& call) {
     return Json{{"recovery", name_of(call)}};
 }
 
-// Ready for one of the two ways in which it can take production's place.
-Result<Look> look_ready(const Call& call, bool exchanges, const std::string& doing) {
-    const Result<RecoveryLook> recovery = look_at(call);
-    if (!recovery) return unclear(recovery.error().message);
-    if (recovery->working == Truth::yes) return not_yet(call, *recovery, doing);
-    if (recovery->prepared == Truth::yes && recovery->exchanges == exchanges)
-        return condition(Truth::yes, recovery->says, get(recovery->proof, "promotion"));
-    if (recovery->usable != Truth::yes) return absent(recovery->usable, recovery->says);
-    return not_yet(call, *recovery, doing);
-}
-
-Result<Look> look_prepared(const Call& call) {
-    return look_ready(call, false, "to prepare it");
-}
-
-Result<Look> look_in_the_server(const Call& call) {
-    return look_ready(call, true, "to load it into the running server");
-}
-
-Result<Json> apply_load(const Call& call) {
-    TRY(TRY(call.recoveries())->load(name_of(call), call.region, call.key, call.deadline));
-    return Json{{"recovery", name_of(call)}};
-}
-
-Result<Json> apply_prepare(const Call& call) {
-    TRY(TRY(call.recoveries())->prepare(name_of(call), call.region, call.key, call.deadline));
-    return Json{{"recovery", name_of(call)}};
-}
-
-Result<Look> look_put_back(const Call& call) {
-    const Result<RecoveryLook> recovery = look_at(call);
-    if (!recovery) return unclear(recovery.error().message);
-    if (recovery->working != Truth::yes && recovery->prepared == Truth::no)
-        return condition(Truth::yes, name_of(call) + " stands beside production");
-    return not_yet(call, *recovery, "to put it back");
-}
-
-Result<Json> apply_put_back(const Call& call) {
-    TRY(TRY(call.recoveries())->put_back(name_of(call), call.region, call.key, call.deadline));
-    return Json{{"recovery", name_of(call)}};
-}
-
-// No server of the database takes writes, and the one whose place is taken cannot begin to.
-Look nobody_writes(const Call& call, Database& database) {
-    const Result<FenceLook> own = database.look_at_fence(call.region, call.deadline);
-    if (!own) return unclear(fmt::format("the fence of {} does not answer: {}", site(call), own.error().message));
-    if (own->fenced != Truth::yes)
-        return absent(own->fenced, fmt::format("{} is not proved to be unable to write: {}", site(call), own->proof));
-    Json evidence = {{call.region, own->proof}};
-    for (const std::string& other : call.regions) {
-        if (other == call.region) continue;
-        std::string why;
-        const Truth safe =
-            cannot_write(database.look(other, call.deadline), database.look_at_fence(other, call.deadline), why);
-        evidence[other] = why;
-        if (safe != Truth::yes)
-            return absent(safe, fmt::format("{}@{}: {}", call.target, other, why), std::move(evidence));
-    }
-    return absent(Truth::yes, "prepared, and no server of the database can write", std::move(evidence));
-}
-
-// The one server that takes writes is the one in the region of the call.
-Look only_writer(const Call& call, Database& database) {
-    Json evidence = Json::object();
-    for (const std::string& region : call.regions) {
-        const Result<DatabaseLook> server = database.look(region, call.deadline);
-        evidence[region] = server ? server->says : server.error().message;
-        if (region == call.region) {
-            if (!server || server->writable == Truth::unknown) return unclear(dump(evidence), evidence);
-            if (server->writable == Truth::no) return absent(Truth::no, site(call) + " takes no writes", evidence);
-            continue;
-        }
-        std::string why;
-        const Truth safe = cannot_write(server, database.look_at_fence(region, call.deadline), why);
-        evidence[region] = why;
-        if (safe != Truth::yes) return absent(safe, fmt::format("{}@{}: {}", call.target, region, why), evidence);
-    }
-    return absent(Truth::yes, fmt::format("{} alone takes writes", site(call)), std::move(evidence));
-}
-
-// `may` judges the servers of the database, once it is ready to take production's place.
-Result<Look> look_in_place(const Call& call, bool exchanges, const std::string& doing,
-                           Look (*may)(const Call&, Database&)) {
-    const Result<RecoveryLook> recovery = look_at(call);
-    if (!recovery) return unclear(recovery.error().message);
-    if (recovery->working == Truth::yes) return not_yet(call, *recovery, doing);
-    const Truth in_place = both(recovery->promoted, truth(recovery->exchanges == exchanges));
-    if (in_place == Truth::yes) return condition(Truth::yes, recovery->says, get(recovery->proof, "promotion"));
-    const Truth ready = both(recovery->prepared, truth(recovery->exchanges == exchanges));
-    if (ready != Truth::yes) return absent(ready, "it is not ready for that: " + recovery->says);
-    const Look next = TRY(not_yet(call, *recovery, doing));
-    return next.gave_up ? next : may(call, *TRY(call.database()));
-}
-
-Result<Look> look_swapped(const Call& call) {
-    return look_in_place(call, false, "to swap it in", nobody_writes);
-}
-
-Result<Look> look_exchanged(const Call& call) {
-    return look_in_place(call, true, "to exchange them", only_writer);
-}
-
-Result<Json> apply_exchange(const Call& call) {
-    TRY(TRY(call.recoveries())->exchange(name_of(call), call.region, call.key, call.deadline));
-    return Json{{"recovery", name_of(call)}};
-}
-
-Result<Json> apply_swap(const Call& call) {
-    TRY(TRY(call.recoveries())->promote(name_of(call), call.region, call.key, call.deadline));
-    return Json{{"recovery", name_of(call)}};
-}
-
-const Parameter name_parameter{"name", ParameterType::text, false, "",
-                               "what the recovery is called; absent = after the run"};
-
 std::vector<Parameter> point_parameters() {
     using P = ParameterType;
     return {{"to", P::text, true, "", "the point: a moment with its zone, 0/5A10F08, xid:4711, name:POINT, latest"},
@@ -429,73 +294,6 @@ std::vector<Action> recovery_actions() {
           .grants = {"SELECT on every table"}},
          look_compared,
          apply_compare},
-        {{.name = "recovery.prepare",
-          .on = TargetKind::database,
-          .says =
-              "the recovered copy is stopped in order and gets production's settings, once it is known that it could "
-              "take its place",
-          .effect = Effect::idempotent,
-          .parameters = {name_parameter},
-          .undo = "recovery.put-back",
-          .by_hand = "kedge recover promote ${name} --in ${region} --prepare",
-          .deadline = 30min,
-          .call_limit = 60s,
-          .grants = {"reading and renaming the data directory"}},
-         look_prepared,
-         apply_prepare},
-        {{.name = "recovery.put-back",
-          .on = TargetKind::database,
-          .says = "the recovered copy stands beside production again",
-          .effect = Effect::idempotent,
-          .parameters = {name_parameter},
-          .by_hand = "kedge recover put-back ${name}",
-          .deadline = 30min,
-          .call_limit = 60s},
-         look_put_back,
-         apply_put_back},
-        {{.name = "recovery.promote",
-          .on = TargetKind::database,
-          .says = "the recovered copy takes the place of the fenced server's data, which are kept beside it",
-          .effect = Effect::idempotent,
-          .parameters = {name_parameter},
-          .owes = {{"replaced data", true, "what was in {target}@{region} before is kept"},
-                   {"redundancy", false, "{target} has no standby"},
-                   {"base backup", true, "{target}@{region} has no base backup of its new timeline"}},
-          .pays = {"recovered copy"},
-          .point_of_no_return = true,
-          .by_hand = "kedge recover promote ${name} --in ${region}   # only with its fence up",
-          .deadline = 10min,
-          .call_limit = 60s,
-          .grants = {"renaming the data directory"}},
-         look_swapped,
-         apply_swap},
-        {{.name = "recovery.load",
-          .on = TargetKind::database,
-          .says = "the recovered copy is loaded into the running server, as a database beside the one that is there",
-          .effect = Effect::idempotent,
-          .parameters = {name_parameter},
-          .undo = "recovery.put-back",
-          .by_hand = "kedge recover exchange ${name} --in ${region} --load",
-          .deadline = 24h,
-          .call_limit = 60s,
-          .grants = {"CREATEDB, and what the copy's objects need", "room for a second database"}},
-         look_in_the_server,
-         apply_load},
-        {{.name = "recovery.exchange",
-          .on = TargetKind::database,
-          .says = "what was loaded takes the name of the database that is there, which is kept; the server goes on",
-          .effect = Effect::idempotent,
-          .parameters = {name_parameter},
-          .owes = {{"replaced data", true, "what was in {target}@{region} before is kept as a database of its own"},
-                   {"base backup", true, "{target}@{region} has no base backup since its database was exchanged"}},
-          .pays = {"recovered copy"},
-          .point_of_no_return = true,
-          .by_hand = "kedge recover exchange ${name} --in ${region}",
-          .deadline = 10min,
-          .call_limit = 60s,
-          .grants = {"owner of both databases", "pg_signal_backend"}},
-         look_exchanged,
-         apply_exchange},
         {{.name = "recovery.discard",
           .on = TargetKind::database,
           .needs_region = false,

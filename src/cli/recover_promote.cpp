@@ -124,12 +124,12 @@ ExitCode promote_recovery(Context& context, const Promote& options) {
     return ExitCode::ok;
 }
 
-recover::ExchangeOptions exchange_options(const Swap& swapping, const std::string& region, Progress& progress) {
+// `region`: where the primary has to be; empty: wherever.
+recover::ExchangeOptions exchange_options(const std::string& region, Progress& progress) {
     recover::ExchangeOptions options{.threads = std::max(1U, std::thread::hardware_concurrency()),
                                      .stop = progress.stop_token(),
                                      .on_step = [&progress](const std::string& step) { progress.begin(step, 0); }};
-    const auto where = region_of(swapping, region);
-    if (where && !where->empty()) options.region = *where;
+    if (!region.empty()) options.region = region;
     return options;
 }
 
@@ -138,7 +138,8 @@ ExitCode exchange_recovery(Context& context, const ExchangeNames& options) {
     constexpr const char* failed = "they were not exchanged";
     auto swapping = swap_of(context, options.name);
     if (!swapping) return fail(console, failed, swapping.error());
-    if (const auto region = region_of(*swapping, options.region); !region) return fail(console, failed, region.error());
+    const auto region = region_of(*swapping, options.region);
+    if (!region) return fail(console, failed, region.error());
     if (!options.dry_run)
         if (const auto yes = context.confirm(options.confirm, options.name,
                                              fmt::format("Type the recovery's name, {}, to put it in the place of {}:",
@@ -151,7 +152,7 @@ ExitCode exchange_recovery(Context& context, const ExchangeNames& options) {
         verify::Effort effort;
         Progress progress(context, effort);
         recover::Exchange exchange(swapping->state, swapping->estate, swapping->recovery, swapping->target(),
-                                   exchange_options(*swapping, options.region, progress));
+                                   exchange_options(*region, progress));
         if (options.dry_run) return exchange.check();
         TRY(exchange.load());
         return options.load ? Result<void>{} : exchange.swap();
@@ -168,10 +169,12 @@ ExitCode put_recovery_back(Context& context, const Promote& options) {
     constexpr const char* failed = "it was not put back";
     auto swapping = swap_of(context, options.name);
     if (!swapping) return fail(console, failed, swapping.error());
+    const auto region = region_of(*swapping, options.region);
+    if (!region) return fail(console, failed, region.error());
     const bool exchanged = recover::is_exchanged(swapping->recovery);
     std::optional<recover::Production> production;
     if (!exchanged) {
-        auto found = production_of(*swapping, options.region);
+        auto found = production_of(*swapping, *region);
         if (!found) return fail(console, failed, found.error());
         production = std::move(*found);
     }
@@ -187,7 +190,7 @@ ExitCode put_recovery_back(Context& context, const Promote& options) {
         verify::Effort effort;
         Progress progress(context, effort);
         return recover::Exchange(swapping->state, swapping->estate, swapping->recovery, swapping->target(),
-                                 exchange_options(*swapping, options.region, progress))
+                                 exchange_options(*region, progress))
             .put_back();
     }();
     if (!done) return console.fail(failed, done.error());

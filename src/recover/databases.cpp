@@ -150,6 +150,10 @@ Result<void> Databases::drop(const std::string& name) const {
 
 Result<void> Databases::close(const std::string& name) {
     TRY(ask(fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS false", sql_name(name))));
+    return put_out(name);
+}
+
+Result<void> Databases::put_out(const std::string& name) {
     TRY(ask(
         fmt::format("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}", sql_literal(name))));
     return {};

@@ -45,6 +45,8 @@ public:
 
     // Nobody, superusers included, gets into it any more, and who is in it is put out.
     Result<void> close(const std::string& name);
+    // Who is in it; whoever comes may come.
+    Result<void> put_out(const std::string& name);
     Result<void> open(const std::string& name);
     Result<bool> is_open(const std::string& name);
     // All of them or none, at one moment. refused if somebody is in one of them for five

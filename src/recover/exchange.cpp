@@ -225,6 +225,20 @@ Result<void> Exchange::take_out_erased() {
     return {};
 }
 
+// Whoever looks into one of them is put out. If they cannot change, production is as it was.
+Result<void> Exchange::change_names(const std::vector<Renaming>& renamings, const std::string& like) {
+    const auto changed = [&]() -> Result<void> {
+        TRY(server_->close(live_));
+        TRY(server_->put_out(from_));
+        return server_->rename(renamings, like);
+    }();
+    if (changed) return changed;
+    if (const auto opened = server_->open(live_); !opened)
+        return Error{changed.error().fault, fmt::format("{}; and {} stays closed: {}", changed.error().message, live_,
+                                                        opened.error().message)};
+    return changed;
+}
+
 Result<void> Exchange::swap() {
     if (!is_exchanged(recovery_))
         return Error{Fault::refused,
@@ -244,14 +258,7 @@ Result<void> Exchange::swap() {
                 return Error{Fault::refused, fmt::format("{} cannot change its name: {} is bound to it", live_, bound)};
             // Closed already: by an earlier attempt, after it had moved them, or by people.
             if (TRY(server_->is_open(live_))) TRY(move_sequences(from_));
-            TRY(server_->close(live_));
-            if (auto renamed = server_->rename({{live_, before_, false}, {from_, live_}}, before_); !renamed) {
-                if (const auto opened = server_->open(live_); !opened)
-                    return Error{renamed.error().fault,
-                                 fmt::format("{}; and {} stays closed: {}", renamed.error().message, live_,
-                                             opened.error().message)};
-                return renamed;
-            }
+            TRY(change_names({{live_, before_, false}, {from_, live_}}, before_));
         } else {
             TRY(server_->rename({{from_, live_}}, ""));
         }
@@ -269,10 +276,14 @@ Result<void> Exchange::put_back() {
     TRY(find_server());
     const Whereabouts where = TRY(whereabouts());
     if (where == Whereabouts::in_place) {
-        TRY(server_->close(live_));
+        // Written down first: what has served is not dropped by a second call.
+        if (Json& promotion = recovery_.proof["promotion"]; !promotion.contains("at")) {
+            promotion["at"] = kedge::to_string(SystemClock{}.now());
+            TRY(write_recovery(state_, recovery_));
+        }
         std::vector<Renaming> renamings{{live_, from_}};
         if (replaces()) renamings.push_back({before_, live_});
-        TRY(server_->rename(renamings, ""));
+        TRY(change_names(renamings, ""));
         return note(Stage::prepared,
                     fmt::format("{} is what it was before; {} has what was written meanwhile", live_, from_));
     }

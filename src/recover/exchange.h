@@ -68,6 +68,7 @@ private:
     Result<void> check_space(const backup::PostgresServer& copy) const;
     Result<void> move_sequences(const std::string& loaded);
     Result<void> take_out_erased();
+    Result<void> change_names(const std::vector<Renaming>& renamings, const std::string& like);
     Result<void> note_loaded();
     bool replaces() const;
     void tell(const std::string& step) const;

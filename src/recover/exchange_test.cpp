@@ -166,8 +166,11 @@ TEST_F(Exchanging, TheCopyHasTheNameAndWhatBelongedToIt) {
     EXPECT_EQ(ask(live, "SELECT count(*) FROM orders"), "0") << "it serves meanwhile";
     auto visitor = SqlSession::open(reached(live), "visitor", within(std::chrono::seconds(60)));
     ASSERT_TRUE(visitor && visitor->ask("SELECT 1"));
+    auto curious = SqlSession::open(reached(from), "curious", within(std::chrono::seconds(60)));
+    ASSERT_TRUE(curious && curious->ask("SELECT 1"));
     swap();
     EXPECT_FALSE(visitor->ask("SELECT 1")) << "who was in it is put out";
+    EXPECT_FALSE(curious->ask("SELECT 1")) << "and who looked into what was loaded";
     EXPECT_EQ(ask(live, "SELECT count(*) FROM public.orders"), "1000");
     EXPECT_EQ(ask(live, "SELECT tableowner FROM pg_tables WHERE tablename = 'orders'"), "keeper");
     EXPECT_EQ(ask(live, "SELECT last_value FROM public.numbers"), "1500") << "no number is given out twice";
@@ -220,6 +223,31 @@ TEST_F(Exchanging, IsTakenBackWithWhatWasWrittenMeanwhile) {
     expect_refused(exchange().put_back(), "has what was written meanwhile");
     swap();
     EXPECT_EQ(ask(live, "SELECT count(*) FROM orders"), "1001");
+}
+
+TEST_F(Exchanging, NamesThatCannotChangeLeaveProductionOpen) {
+    load();
+    // The server takes it for a database, and not in a conversation.
+    run("postgres", fmt::format("ALTER DATABASE {} SET temp_tablespaces TO 'nowhere'", live));
+    const auto swapped = exchange().swap();
+    ASSERT_FALSE(swapped);
+    EXPECT_THAT(swapped.error().message, HasSubstr("nowhere"));
+    EXPECT_EQ(databases(), (std::set{live, from}));
+    EXPECT_EQ(ask(live, "SELECT count(*) FROM orders"), "0");
+    run("postgres", fmt::format("ALTER DATABASE {} RESET temp_tablespaces", live));
+    swap();
+}
+
+TEST_F(Exchanging, WhatHasServedIsNotDroppedByASecondPutBack) {
+    load();
+    const Recovery loaded = recovery;
+    swap();
+    run(live, "INSERT INTO orders VALUES (5000)");
+    // Killed before it was written down that the names had changed.
+    recovery = loaded;
+    ASSERT_TRUE(exchange().put_back());
+    expect_refused(exchange().put_back(), "has what was written meanwhile");
+    EXPECT_EQ(ask(from, "SELECT count(*) FROM orders"), "1001");
 }
 
 TEST_F(Exchanging, WhoWasErasedSinceItWasLoadedIsNotInIt) {

@@ -164,6 +164,7 @@ Result<void> Promotion::check_not_exchanged() const {
 }
 
 Result<void> Promotion::check() {
+    TRY(check_not_exchanged());
     if (recovery_.stage != Stage::prepared) TRY(check_proved(recovery_));
     TRY(check_production());
     if (TRY(whereabouts()) != Whereabouts::beside)

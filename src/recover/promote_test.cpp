@@ -234,6 +234,14 @@ TEST_F(Promoting, RefusesWhatIsNotProvedOrNotOpenOrNotMovable) {
     recovery.stage = Stage::gated;
     expect_refused(promotion().check(), "erased");
     recovery = sound;
+    recovery.stage = Stage::prepared;
+    recovery.proof["promotion"] = {{"exchanges", "shop"}};
+    for (const auto& refused :
+         {promotion().check(), promotion().prepare(), promotion().swap(), promotion().put_back()}) {
+        ASSERT_FALSE(refused);
+        EXPECT_THAT(refused.error().message, HasSubstr("loaded into the running server"));
+    }
+    recovery = sound;
     production.site.fence = {};
     expect_refused(promotion().check(), "no fence");
     production.site.fence = {{"test", "-e", fence}, {}, {}};
