@@ -227,7 +227,7 @@ Result<void> Exchange::take_out_erased() {
 
 // Whoever looks into one of them is put out. If they cannot change, production is as it was.
 Result<void> Exchange::change_names(const std::vector<Renaming>& renamings, const std::string& like) {
-    const auto changed = [&]() -> Result<void> {
+    auto changed = [&]() -> Result<void> {
         TRY(server_->close(live_));
         TRY(server_->put_out(from_));
         return server_->rename(renamings, like);
