@@ -253,6 +253,13 @@ Material make_material(const std::string& kedge, const std::string& directory, s
     Material material{.kedge = kedge, .directory = directory};
     const auto read = [&] { return parse_json(read_file(directory + "/made.json").value_or("")).value_or(Json()); };
     if (get_integer(read(), "megabytes") != static_cast<std::int64_t>(megabytes)) Making(material, megabytes).run();
+    check(write_file_atomically(
+              material.living_estate(),
+              estate_text(directory, fmt::format("host={} user=postgres dbname=postgres", material.living()),
+                          material.living() + "/data", ""),
+              0644)
+              .has_value(),
+          "the benchmark's files can be written");
     const Json made = read();
     material.target = get_string(made, "target").value();
     material.log_bytes = static_cast<std::uint64_t>(get_integer(made, "log_bytes").value());

@@ -18,10 +18,13 @@ struct Material {
     bool has_pgbackrest = false;
 
     std::string place() const { return directory + "/place"; }
+    // Where a server runs into which is loaded.
+    std::string living() const { return directory + "/living"; }
     std::string log() const { return directory + "/store/wal"; }
     std::string pgbackrest_config() const { return directory + "/pgbackrest.conf"; }
-    // Without the erasure map, and with it.
+    // Without the erasure map, and with it; and with the server that runs.
     std::string estate() const { return directory + "/estate.yaml"; }
+    std::string living_estate() const { return directory + "/living-estate.yaml"; }
     std::string filtering_estate() const { return directory + "/filtering-estate.yaml"; }
 };
 

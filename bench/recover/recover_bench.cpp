@@ -71,6 +71,9 @@ public:
              [this] {
                  return kedge(material_.filtering_estate(), {"recover", "restore"});
              }},
+            {"kedge recover exchange --load, of a copy into a server in use",
+             "every table's rows counted in both; statistics; what is there serves meanwhile",
+             [this] { return load_into_living(); }},
             {"kedge recover pitr --to consistent", "every file and page of the base backup checked; synced, durable",
              [this] {
                  return kedge(material_.estate(), {"recover", "pitr", "--to", "consistent"});
@@ -99,12 +102,15 @@ public:
 
 private:
     // Empty, and the server's own.
-    std::string new_place() const {
-        std::string place = material_.place() + "/server";
-        fs::remove_all(material_.place());
+    void renew(const std::string& place) const {
+        fs::remove_all(place);
         fs::create_directories(place);
-        if (owner_) do_or_stop({"chown", "-R", owner_->name, "--", material_.place()});
-        return place;
+        if (owner_) do_or_stop({"chown", "-R", owner_->name, "--", place});
+    }
+    std::string new_place() const {
+        renew(material_.place());
+        renew(material_.place() + "/server");
+        return material_.place() + "/server";
     }
     template <class Work>
     Span timed(const Work& work) const {
@@ -175,13 +181,37 @@ private:
         return text.replace(text.rfind('+'), std::string::npos, "Z");
     }
 
-    Span kedge(const std::string& estate, Arguments words) const {
-        fs::remove_all(material_.place());  // it makes its own
+    void say(const std::string& estate, Arguments words) const {
         words.insert(words.begin(), material_.kedge);
-        words.insert(words.end(), {"--name", "bench", "--place", material_.place(), "--estate", estate});
-        const std::string state = material_.directory + "/state";
-        words.insert(words.end(), {"--state", state});
-        const Span took = timed([&] { do_or_stop(words); });
+        words.insert(words.end(), {"--estate", estate, "--state", material_.directory + "/state"});
+        do_or_stop(words);
+    }
+    Span recover(const std::string& estate, Arguments words) const {
+        fs::remove_all(material_.place());  // it makes its own
+        words.insert(words.end(), {"--name", "bench", "--place", material_.place()});
+        return timed([&] { say(estate, words); });
+    }
+    void discard(const std::string& estate) const {
+        say(estate, {"recover", "discard", "bench", "--confirm", "bench"});
+    }
+
+    // The copy is there before; only the loading counts.
+    Span load_into_living() const {
+        recover(material_.estate(), {"recover", "restore"});
+        renew(material_.living());
+        const OwnPostgres server = OwnPostgres::start(material_.living(), major, owner_, {}, in_use).value();
+        const Span took = timed([&] {
+            say(material_.living_estate(),
+                {"recover", "exchange", "bench", "--in", "here", "--load", "--confirm", "bench"});
+        });
+        check(ask(server, "postgres_from_bench", "SELECT count(*) FROM users") == std::to_string(material_.users),
+              "every user is there");
+        discard(material_.living_estate());
+        return took;
+    }
+
+    Span kedge(const std::string& estate, const Arguments& words) const {
+        const Span took = recover(estate, words);
         const std::string where = fmt::format("host={}/bench user=postgres dbname=postgres", material_.place());
         const auto counted = run_or_fail({verify::postgres_programs(major) + "/psql", "-X", "-A", "-t", "-d", where,
                                           "-c", "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM marker)"},
@@ -189,7 +219,7 @@ private:
         check(counted.has_value(), counted ? "" : counted.error().message);
         const std::uint64_t gone = estate == material_.filtering_estate() ? erased_people : 0;
         check(counted->out == fmt::format("{}|0\n", material_.users - gone), "every user is there who should be");
-        do_or_stop({material_.kedge, "recover", "discard", "bench", "--confirm", "bench", "--state", state});
+        discard(estate);
         return took;
     }
 
@@ -238,6 +268,6 @@ int main(int argc, char** argv) {
     measure(fmt::format("{} MB of log to a moment, from a base backup of {} MB", megabytes(material.log_bytes),
                         megabytes(material.base_bytes)),
             ways.recoveries(), rounds);
-    std::filesystem::remove_all(material.place());
+    for (const std::string& used : {material.place(), material.living()}) std::filesystem::remove_all(used);
     return 0;
 }

@@ -1,8 +1,8 @@
 // How fast dumps are examined, whole process, warm cache, beside pg_restore and the ceilings of the machine.
 //
-//     dump_bench EXAMINE_DUMP DIRECTORY [MEGABYTES [ROUNDS]]
+//     dump_bench KEDGE DIRECTORY [MEGABYTES [ROUNDS]]
 //
-// EXAMINE_DUMP is the program that examines; DIRECTORY keeps the dumps between runs; MEGABYTES of COPY text are made
+// KEDGE is the program; DIRECTORY keeps the dumps between runs; MEGABYTES of COPY text are made
 // once (2200: a custom dump of more than 1 GB).
 #include <fmt/format.h>
 #include <isa-l/igzip_lib.h>
@@ -104,29 +104,25 @@ std::uint64_t bytes_of(const std::string& path) {
     return bytes;
 }
 
-Contender pg_restore(const std::string& path) {
-    return program("pg_restore -f /dev/null", {tool("pg_restore"), "-f", "/dev/null", path});
-}
-
-void compare(const std::string& examine, const std::string& directory, int rounds) {
+void compare(const std::string& kedge, const std::string& directory, int rounds) {
     const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
-    const std::string gzip = directory + "/custom-gzip";
-    const auto streams = streams_of(gzip);
-    const auto inflate_all = [&](std::size_t on) {
-        return [&, on] { in_parallel(streams.size(), on, [&](std::size_t i) { inflate(streams[i]); }); };
-    };
-    print_table(
-        "custom format, gzip", bytes_of(gzip),
-        time_in_turns({pg_restore(gzip), program("kedge, all threads", {examine, gzip}),
-                       program("kedge, one thread", {examine, gzip, "1"}),
-                       work(fmt::format("ceiling: ISA-L from memory, {} threads", threads), inflate_all(threads)),
-                       work("ceiling: ISA-L from memory, one thread", inflate_all(1)),
-                       work("ceiling: plain read, one thread", [&] { read_all(gzip); })},
-                      rounds));
-    for (const char* other : {"custom-none", "directory-gzip"}) {
-        const std::string path = directory + "/" + other;
-        print_table(other, bytes_of(path),
-                    time_in_turns({pg_restore(path), program("kedge, all threads", {examine, path})}, rounds));
+    for (const char* const name : {"custom-gzip", "custom-none", "directory-gzip"}) {
+        const std::string path = directory + "/" + name;
+        std::vector<Contender> contenders{
+            program("pg_restore -f /dev/null", {tool("pg_restore"), "-f", "/dev/null", path}),
+            program("kedge verify", {kedge, "verify", path}),
+            program("kedge verify --threads 1", {kedge, "verify", path, "--threads", "1"})};
+        std::vector<std::vector<std::byte>> streams;
+        if (path.ends_with("/custom-gzip")) {
+            streams = streams_of(path);
+            for (const std::size_t on : {threads, std::size_t{1}})
+                contenders.push_back(work(fmt::format("ceiling: ISA-L from memory, {} threads", on), [&streams, on] {
+                    in_parallel(streams.size(), on, [&](std::size_t i) { inflate(streams[i]); });
+                }));
+        }
+        if (fs::is_regular_file(path))
+            contenders.push_back(work("ceiling: plain read, one thread", [&path] { read_all(path); }));
+        print_table(name, bytes_of(path), time_in_turns(contenders, rounds));
     }
 }
 
@@ -135,11 +131,11 @@ void compare(const std::string& examine, const std::string& directory, int round
 
 int main(int argc, char** argv) {
     if (argc < 3) {
-        fmt::print(stderr, "usage: dump_bench EXAMINE_DUMP DIRECTORY [MEGABYTES [ROUNDS]]\n");
+        fmt::print(stderr, "usage: dump_bench KEDGE DIRECTORY [MEGABYTES [ROUNDS]]\n");
         return 3;
     }
     const std::uint64_t megabytes = argc > 3 ? std::stoull(argv[3]) : 2200;
-    const std::string examine = std::filesystem::absolute(argv[1]), directory = std::filesystem::absolute(argv[2]);
+    const std::string kedge = std::filesystem::absolute(argv[1]), directory = std::filesystem::absolute(argv[2]);
     kedge::verify::make_dumps(directory, megabytes * 1'000'000);
-    kedge::verify::compare(examine, directory, argc > 4 ? std::stoi(argv[4]) : 5);
+    kedge::verify::compare(kedge, directory, argc > 4 ? std::stoi(argv[4]) : 5);
 }

@@ -2,9 +2,9 @@
 //
 // The file is made by a redis-server of the benchmark's own, from commands that are the same each time: sessions as
 // JSON with and without an expiry, hashes, sorted sets big and small, lists, sets of numbers and of words, streams
-// with a group. Whole processes are timed, the file in the page cache, each measure the median of several.
+// with a group. Whole processes are timed, the file in the page cache.
 //
-//     verify_redis KEDGE [FILE]        FILE is made if it is not there; else a temporary one is used
+//     redis_bench KEDGE FILE [ROUNDS]        FILE is made if it is not there
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "os/process.h"
 #include "os/socket.h"
 #include "os/wait.h"
+#include "timing.h"
 
 namespace {
 
@@ -31,14 +33,14 @@ constexpr std::size_t sessions = 2'800'000, tokens = 2'000'000, profiles = 900'0
 template <class T>
 T must(Result<T> result) {
     if (!result) {
-        fmt::print(stderr, "verify_redis: {}\n", result.error().message);
+        fmt::print(stderr, "redis_bench: {}\n", result.error().message);
         std::exit(1);
     }
     return std::move(*result);
 }
 void must(const Result<void>& result) {
     if (!result) {
-        fmt::print(stderr, "verify_redis: {}\n", result.error().message);
+        fmt::print(stderr, "redis_bench: {}\n", result.error().message);
         std::exit(1);
     }
 }
@@ -170,39 +172,21 @@ void make_file(const std::string& path) {
     must(remove_tree(directory));
 }
 
-double median_seconds(const Arguments& arguments, int times) {
-    std::vector<double> took;
-    for (int i = 0; i < times; ++i) took.push_back(seconds(must(run_or_fail(arguments, within(120s))).took));
-    std::ranges::sort(took);
-    return took[took.size() / 2];
-}
-
-void show(const std::string& what, double took, double megabytes, double peer) {
-    fmt::print("| {:<38} | {:>8.3f} | {:>8.0f} | {:>6.2f} |\n", what, took, megabytes / took, peer / took);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 2) {
-        fmt::print(stderr, "usage: verify_redis KEDGE [FILE]\n");
-        return 2;
+    if (argc < 3) {
+        fmt::print(stderr, "usage: redis_bench KEDGE FILE [ROUNDS]\n");
+        return 3;
     }
-    const std::string kedge = argv[1];
-    const std::string path = argc > 2 ? argv[2] : fmt::format("/tmp/kedge-bench-{}.rdb", getpid());
+    using kedge::verify::program;
+    const std::string kedge = std::filesystem::absolute(argv[1]), path = std::filesystem::absolute(argv[2]);
     if (!exists(path)) make_file(path);
-    const double megabytes = std::stod(must(run_or_fail({"stat", "-c", "%s", path}, within(10s))).out) / 1e6;
-    const double reading = median_seconds({"dd", "if=" + path, "of=/dev/null", "bs=1M"}, 5);
-    const double peer = median_seconds({"redis-check-rdb", path}, 3);
-    const double one = median_seconds({kedge, "verify", path, "--threads", "1", "--quiet"}, 5);
-    const double two = median_seconds({kedge, "verify", path, "--threads", "2", "--quiet"}, 5);
-    fmt::print("RDB file of {:.0f} MB, in the page cache; whole processes, medians\n\n", megabytes);
-    fmt::print("| {:<38} | {:>8} | {:>8} | {:>6} |\n", "", "seconds", "MB/s", "times");
-    fmt::print("|{:-<40}|{:->9}:|{:->9}:|{:->7}:|\n", "", "", "", "");
-    show("reading alone (dd)", reading, megabytes, peer);
-    show("redis-check-rdb", peer, megabytes, peer);
-    show("kedge verify, one thread", one, megabytes, peer);
-    show("kedge verify, two threads", two, megabytes, peer);
-    if (argc <= 2) must(remove_tree(path));
-    return 0;
+    kedge::verify::print_table(
+        "snapshot of Redis", std::filesystem::file_size(path),
+        kedge::verify::time_in_turns(
+            {program("redis-check-rdb", {"redis-check-rdb", path}), program("kedge verify", {kedge, "verify", path}),
+             program("kedge verify --threads 1", {kedge, "verify", path, "--threads", "1"}),
+             program("ceiling: plain read (dd)", {"dd", "if=" + path, "of=/dev/null", "bs=1M"})},
+            argc > 3 ? std::stoi(argv[3]) : 5));
 }
