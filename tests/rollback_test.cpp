@@ -82,16 +82,20 @@ protected:
         return all;
     }
 
-    static Arguments back_to_release(const std::string& release) {
+    static Arguments back_to_release(const std::string& release, const std::string& region = east_region,
+                                     const std::string& other = west_region,
+                                     const std::string& other_region = "serves") {
         return {"run",
                 "start",
                 "application-rollback",
                 "-i",
                 "release=" + release,
                 "-i",
-                "region=us-east-1",
+                "region=" + region,
                 "-i",
-                "other=us-west-2",
+                "other=" + other,
+                "-i",
+                "other-region=" + other_region,
                 "--confirm",
                 "aragora-api",
                 "--play-people"};
@@ -273,6 +277,19 @@ TEST_F(Rollback, EndsTheSameWhereverItsControllerIsKilled) {
     EXPECT_EQ(version(), "2");
     EXPECT_EQ(application(), everywhere_1_1_0);
     EXPECT_EQ(maintenance(), "off off off off");
+}
+
+// The last one: what it breaks stays broken.
+TEST_F(Rollback, GoesBackWhereUsersAreWhileTheOtherRegionIsGone) {
+    ASSERT_EQ(world_->weights(), "us-east-1 100, us-west-2 0");
+    const RunOutput refused = start(back_to_release("1.1.0", west_region, east_region, "gone"));
+    EXPECT_FALSE(refused.exit.ok()) << "users are sent to what would not get it";
+    EXPECT_EQ(application(), everywhere_1_2_0);
+
+    ASSERT_TRUE(world_->tell_lab({"break", "region-killed", west_region}).exit.ok());
+    const RunOutput back = start(back_to_release("1.1.0", east_region, west_region, "gone"));
+    EXPECT_TRUE(back.exit.ok()) << back.out << back.err;
+    EXPECT_EQ(application(), "1.1.0 healthy, 1.1.0 healthy, ? silent, ? silent");
 }
 
 }  // namespace
