@@ -119,7 +119,7 @@ Result<Judgement> judge_log(const Estate& estate, const BackupPolicy& policy, co
     Material material;
     material.effort.threads = options.threads;
     const std::stop_callback on_stop(options.stop, [&] { material.effort.stop = true; });
-    TRY(gather(material, TRY(bases_of(estate, policy, options.now)), shelf.directory));
+    TRY(gather(material, TRY(bases_of(estate, policy, options.now)), {shelf.directory}));
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const verify::Window window = TRY(verify::recovery_window(material.archive, material.bases, transactions));
     return Judgement{
@@ -139,7 +139,7 @@ Result<Answer> recover_by_chance(const Estate& estate, const BackupPolicy& polic
     const std::stop_callback on_stop(options.stop, [&] { material.effort.stop = true; });
     const std::string bases = TRY(directory_of(estate, policy));
     const std::string log = TRY(directory_of(estate, *estate.backup(policy.log)));
-    TRY(gather(material, {bases}, log));
+    TRY(gather(material, {bases}, {log}));
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const verify::Window window = TRY(verify::recovery_window(material.archive, material.bases, transactions));
     const auto moment = moment_by_chance(window, options.chance);

@@ -1,5 +1,8 @@
 #include "backup/material.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -39,19 +42,14 @@ Result<void> take_backups(Material& material, const std::string& path) {
     for (const verify::Member& member : members)
         if (const auto slash = member.path.find('/'); slash != std::string::npos)
             below[member.path.substr(0, slash)].push_back({member.path.substr(slash + 1), member.bytes, member.open});
-    bool any = false;
     for (auto& [name, files] : below)
-        if (verify::is_base_backup(files)) {
-            take_backup(material, path + "/" + name, std::move(files));
-            any = true;
-        }
-    if (!any) return Error{Fault::not_found, path + ": there is no base backup", ""};
+        if (verify::is_base_backup(files)) take_backup(material, path + "/" + name, std::move(files));
     return {};
 }
 
 }  // namespace
 
-Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal,
+Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::vector<std::string>& logs,
                     const std::string& tail) {
     if (material.effort.threads <= 1) material.effort.threads = std::max(1u, std::thread::hardware_concurrency());
     const std::size_t most = material.limits.objects_max;
@@ -61,8 +59,10 @@ Result<void> gather(Material& material, const std::vector<std::string>& bases, c
             return verify::parse_wal_file_name(member.path).kind == verify::WalFileKind::foreign;
         });
     }
-    if (!wal.empty()) add_log(material, TRY(verify::members_below(wal, most, material.effort)));
+    for (const std::string& log : logs) add_log(material, TRY(verify::members_below(log, most, material.effort)));
     for (const std::string& path : bases) TRY(take_backups(material, path));
+    if (material.bases.empty() && !bases.empty())
+        return Error{Fault::not_found, fmt::format("{}: there is no base backup", fmt::join(bases, ", "))};
     material.archive = verify::examine_wal(material.wal, material.limits, material.effort, {.may_end_open = true});
     return {};
 }

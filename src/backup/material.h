@@ -27,11 +27,12 @@ struct Material {
     verify::WalArchive archive;
 };
 
-// Reads all of the log in `wal` (empty: only what the backups bring), and of the base backups what says where they
-// begin and end. Each of `bases` is a base backup or a directory of them; not_found if there is none in it. `tail` is a
-// directory with log that an old primary alone held (targets/postgres/stranded.h): its files stand before the
-// archive's, which may have the same segment as far as the new primary got it.
-Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::string& wal,
+// Reads all of the log in the directories `logs` (none: only what the backups bring; of a file that several have the
+// first), and of the base backups what says where they begin and end. Each of `bases` is a base backup or a directory
+// of them; not_found if there is none in any. `tail` is a directory with log that an old primary alone held
+// (targets/postgres/stranded.h): its files stand before the archive's, which may have the same segment as far as the
+// new primary got it.
+Result<void> gather(Material& material, const std::vector<std::string>& bases, const std::vector<std::string>& logs,
                     const std::string& tail = {});
 
 // Of the log on the way to `stop`, and no more of it than recovery asks for; history files beside it.

@@ -148,7 +148,7 @@ TEST(Pruning, CopyIsKeptUntilANewerOneIsProvedByItsOwnContent) {
 // The moments that are reached from each base backup on the shelf.
 std::vector<std::string> window_of(const World& world) {
     Material material;
-    const auto gathered = gather(material, {world.store + "/base"}, world.store + "/wal");
+    const auto gathered = gather(material, {world.store + "/base"}, {world.store + "/wal"});
     EXPECT_TRUE(gathered) << (gathered ? "" : gathered.error().message);
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const verify::Window window = verify::recovery_window(material.archive, material.bases, transactions).value();

@@ -1,6 +1,7 @@
 #include "backup/shelf.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -267,6 +268,23 @@ Result<std::string> directory_of(const Estate& estate, const BackupPolicy& polic
     return store->settings.text("path").value_or("") + "/" + policy.below;
 }
 
+std::vector<const BackupPolicy*> with_copies(const Estate& estate, const BackupPolicy& policy) {
+    std::vector<const BackupPolicy*> all{&policy};
+    for (const BackupPolicy& other : estate.backups)
+        if (other.kind == BackupKind::copy && other.of == policy.name) all.push_back(&other);
+    return all;
+}
+
+Result<std::vector<std::string>> directories_of(const Estate& estate, const BackupPolicy& policy) {
+    std::vector<std::string> there, all;
+    for (const BackupPolicy* one : with_copies(estate, policy)) {
+        all.push_back(TRY(directory_of(estate, *one)));
+        if (exists(all.back())) there.push_back(all.back());
+    }
+    if (there.empty()) return Error{Fault::not_found, fmt::format("{}: not there", fmt::join(all, ", "))};
+    return there;
+}
+
 Result<Footprint> footprint_of(const std::string& path) {
     Footprint footprint;
     std::string text;
@@ -301,6 +319,23 @@ Result<Shelf> look_at_shelf(const Estate& estate, const BackupPolicy& policy, Mo
     else
         TRY(take_backups(shelf, kind, names, now));
     return shelf;
+}
+
+Result<Shelves> look_at_shelves(const Estate& estate, const BackupPolicy& policy, Moment now) {
+    Shelves shelves;
+    std::optional<Error> first;
+    for (const BackupPolicy* one : with_copies(estate, policy)) {
+        auto shelf = look_at_shelf(estate, *one, now);
+        if (!shelf) {
+            if (!first) first = std::move(shelf).error();
+            continue;
+        }
+        shelves.where += (shelves.where.empty() ? "" : ", ") + shelf->directory;
+        std::ranges::move(shelf->backups, std::back_inserter(shelves.backups));
+    }
+    if (shelves.where.empty()) return *std::move(first);
+    std::ranges::stable_sort(shelves.backups, std::greater(), &StoredBackup::taken);
+    return shelves;
 }
 
 }  // namespace kedge::backup

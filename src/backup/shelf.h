@@ -63,8 +63,21 @@ struct Shelf {
 // Where the policy's backups lie. invalid_input if its store is not one of files.
 Result<std::string> directory_of(const Estate& estate, const BackupPolicy& policy);
 
+// The policy, then those that copy it.
+std::vector<const BackupPolicy*> with_copies(const Estate& estate, const BackupPolicy& policy);
+// Of these, the directories that are there. not_found if none is.
+Result<std::vector<std::string>> directories_of(const Estate& estate, const BackupPolicy& policy);
+
 // not_found if there is no such directory. Of a copy, what lies there is of the kind that it copies.
 Result<Shelf> look_at_shelf(const Estate& estate, const BackupPolicy& policy, Moment now);
+
+// What lies on the policy's shelf and on those of its copies, newest first; each before its copies.
+struct Shelves {
+    std::vector<StoredBackup> backups;
+    std::string where;  // "/backups/dumps, /elsewhere/dumps"
+};
+// A shelf that is gone is what copies are for. Fails only if none can be looked at.
+Result<Shelves> look_at_shelves(const Estate& estate, const BackupPolicy& policy, Moment now);
 
 // The fingerprint, size and newest change of the file or directory at `path`.
 struct Footprint {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "backup/shelf.h"
 #include "os/files.h"
 
 namespace kedge::backup {
@@ -149,6 +150,14 @@ Result<BackupHold> hold_backups(const std::string& state_directory, const std::s
         TRY(LockFile::try_acquire(fmt::format("{}/{}{}{}", directory_in(state_directory), policy, hold_infix, holder)));
     if (!lock) return Error{Fault::conflict, fmt::format("{} holds the backups of {} already", holder, policy)};
     return BackupHold(std::move(*lock));
+}
+
+Result<std::vector<BackupHold>> hold_with_copies(const std::string& state_directory, const Estate& estate,
+                                                 const BackupPolicy& policy, const std::string& holder) {
+    std::vector<BackupHold> holds;
+    for (const BackupPolicy* one : with_copies(estate, policy))
+        holds.push_back(TRY(hold_backups(state_directory, one->name, holder)));
+    return holds;
 }
 
 Result<std::vector<std::string>> holders_of_backups(const std::string& state_directory, const std::string& policy) {

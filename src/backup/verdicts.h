@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/truth.h"
+#include "estate/estate.h"
 #include "os/lock_file.h"
 
 namespace kedge::backup {
@@ -77,6 +78,9 @@ private:
 // `holder` is part of a file's name.
 Result<BackupHold> hold_backups(const std::string& state_directory, const std::string& policy,
                                 const std::string& holder);
+// Those of the policy and of its copies (shelf.h).
+Result<std::vector<BackupHold>> hold_with_copies(const std::string& state_directory, const Estate& estate,
+                                                 const BackupPolicy& policy, const std::string& holder);
 // Who does; empty if nobody.
 Result<std::vector<std::string>> holders_of_backups(const std::string& state_directory, const std::string& policy);
 // Whether somebody holds the lock.

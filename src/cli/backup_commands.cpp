@@ -26,7 +26,7 @@ struct BackupWindow {
 
 struct Places {
     std::vector<std::string> bases;
-    std::string wal;
+    std::vector<std::string> logs;
 };
 
 // The one store of the estate, or the one that was named.
@@ -44,13 +44,15 @@ Result<Places> places_of_store(const Context& context, const std::optional<std::
                      "say where backups lie with --base and --wal"};
     const std::string path = store->settings.text("path").value_or("");
     return Places{{path + "/" + store->settings.text("base").value_or("base")},
-                  path + "/" + store->settings.text("wal").value_or("wal")};
+                  {path + "/" + store->settings.text("wal").value_or("wal")}};
 }
 
 Result<Places> places(const Context& context, const BackupWindow& options) {
     if (options.bases.empty() && !options.wal) return places_of_store(context, options.store);
     if (options.bases.empty()) return Error{Fault::invalid_input, "no base backup is given", "add --base PATH"};
-    return Places{options.bases, options.wal.value_or("")};
+    Places places{options.bases, {}};
+    if (options.wal) places.logs.push_back(*options.wal);
+    return places;
 }
 
 std::string moment_text(const std::optional<Moment>& moment) {
@@ -155,7 +157,7 @@ ExitCode show_window(Context& context, const BackupWindow& options) {
     const Result<Places> where = places(context, options);
     if (!where) return console.fail(failed, where.error());
     backup::Material material;
-    if (const auto gathered = backup::gather(material, where->bases, where->wal); !gathered)
+    if (const auto gathered = backup::gather(material, where->bases, where->logs); !gathered)
         return console.fail(failed, gathered.error());
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const auto window = verify::recovery_window(material.archive, std::move(material.bases), transactions);

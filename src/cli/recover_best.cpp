@@ -76,8 +76,9 @@ Result<BestFound> choose_and_make(Context& context, BestWanted& wanted, const Be
         .now = context.now(), .threads = make.threads, .stop = make.stop, .on_step = make.on_step};
     // Whoever prunes waits until what is taken was copied.
     std::vector<backup::BackupHold> holds;
-    const auto hold = [&](const std::string& policy) -> Result<void> {
-        holds.push_back(TRY(backup::hold_backups(wanted.state, policy, wanted.recovery.name)));
+    const auto hold = [&](const BackupPolicy& policy) -> Result<void> {
+        auto more = TRY(backup::hold_with_copies(wanted.state, wanted.estate, policy, wanted.recovery.name));
+        std::ranges::move(more, std::back_inserter(holds));
         return {};
     };
     BestFound found;
@@ -85,8 +86,8 @@ Result<BestFound> choose_and_make(Context& context, BestWanted& wanted, const Be
     recover::Choice choice;
     recover::DumpChoice dump;
     if (wanted.base) {
-        TRY(hold((*wanted.base)->name));
-        TRY(hold((*wanted.base)->log));
+        TRY(hold(**wanted.base));
+        TRY(hold(*wanted.estate.backup((*wanted.base)->log)));
         auto chosen = recover::choose(wanted.estate, **wanted.base, wanted.target, material, looking);
         if (!chosen && chosen.error().fault != Fault::not_found) return chosen.error();
         // Without a single base backup there is a dump, perhaps.
@@ -97,7 +98,7 @@ Result<BestFound> choose_and_make(Context& context, BestWanted& wanted, const Be
         found.offers.push_back(recover::offer_of(choice));
     }
     if (wanted.dump) {
-        TRY(hold((*wanted.dump)->name));
+        TRY(hold(**wanted.dump));
         dump = TRY(recover::choose_dump(wanted.estate, **wanted.dump, {.before = wanted.point}, looking));
         found.offers.push_back(recover::offer_of(dump));
     }

@@ -96,9 +96,11 @@ Result<Choice> choose_and_make(Context& context, Wanted& wanted, backup::Materia
     const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
     const auto on_step = [&](const std::string& step) { progress.begin(step, 0); };
     // Whoever prunes waits until the copy is made.
-    const backup::BackupHold backups =
-        TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
-    const backup::BackupHold log = TRY(backup::hold_backups(wanted.state, wanted.policy->log, wanted.recovery.name));
+    const auto hold = [&](const BackupPolicy& policy) {
+        return backup::hold_with_copies(wanted.state, wanted.estate, policy, wanted.recovery.name);
+    };
+    const auto backups = TRY(hold(*wanted.policy));
+    const auto log = TRY(hold(*wanted.estate.backup(wanted.policy->log)));
     Choice choice = TRY(recover::choose(wanted.estate, *wanted.policy, wanted.target, material,
                                         {.now = context.now(),
                                          .threads = threads,

@@ -67,7 +67,7 @@ Result<SnapshotChoice> choose_and_load(Context& context, RedisWanted& wanted, co
                                      .threads = std::max(1u, std::thread::hardware_concurrency()),
                                      .stop = progress.stop_token(),
                                      .on_step = [&](const std::string& step) { progress.begin(step, 0); }};
-    const backup::BackupHold held = TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
+    const auto held = TRY(backup::hold_with_copies(wanted.state, wanted.estate, *wanted.policy, wanted.recovery.name));
     SnapshotChoice choice = TRY(recover::choose_snapshot(wanted.estate, *wanted.policy, wanted.snapshot, how));
     wanted.recovery.choice = recover::as_json(choice);
     if (options.dry_run || choice.path.empty()) {

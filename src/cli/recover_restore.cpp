@@ -52,7 +52,7 @@ Result<DumpChoice> choose_and_restore(Context& context, WantedRestore& wanted, c
     Progress progress(context, effort);
     const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
     const auto on_step = [&](const std::string& step) { progress.begin(step, 0); };
-    const backup::BackupHold held = TRY(backup::hold_backups(wanted.state, wanted.policy->name, wanted.recovery.name));
+    const auto held = TRY(backup::hold_with_copies(wanted.state, wanted.estate, *wanted.policy, wanted.recovery.name));
     DumpChoice choice = TRY(recover::choose_dump(
         wanted.estate, *wanted.policy, {.name = options.dump},
         {.now = context.now(), .threads = threads, .stop = progress.stop_token(), .on_step = on_step}));

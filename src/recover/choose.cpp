@@ -120,9 +120,9 @@ Result<Choice> choose(const Estate& estate, const BackupPolicy& policy, const ve
     material.effort.threads = options.threads;
     const std::stop_callback on_stop(options.stop, [&] { material.effort.stop = true; });
     step("reading the log");
-    const std::string bases = TRY(backup::directory_of(estate, policy));
-    const std::string log = TRY(backup::directory_of(estate, *estate.backup(policy.log)));
-    TRY(backup::gather(material, {bases}, log, options.tail));
+    const auto bases = TRY(backup::directories_of(estate, policy));
+    const auto logs = TRY(backup::directories_of(estate, *estate.backup(policy.log)));
+    TRY(backup::gather(material, bases, logs, options.tail));
     const verify::MemberTransactions transactions(material.archive, material.wal, material.limits, material.effort);
     const verify::Window window = TRY(verify::recovery_window(material.archive, material.bases, transactions));
     Choice choice{.target = target,

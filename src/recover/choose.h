@@ -57,9 +57,9 @@ Result<const BackupPolicy*> only_policy(const Estate& estate, BackupKind kind, c
 // Of the newest log file in a directory with log that an old primary alone held. not_found if none is there.
 Result<std::uint32_t> timeline_of_tail(const std::string& directory);
 
-// Reads all of the log and all of the base backup that is chosen: the newest that leads to the target and is sound. A
-// damaged one is passed over and said. Fills `material`, which the choice refers to. Errors are those of this machine,
-// and a target that is ambiguous.
+// Reads all of the log and all of the base backup that is chosen: the newest that leads to the target and is sound,
+// from where it lies or from a policy that copies it, as log that is missing is. A damaged one is passed over and said.
+// Fills `material`, which the choice refers to. Errors are those of this machine, and a target that is ambiguous.
 Result<Choice> choose(const Estate& estate, const BackupPolicy& policy, const verify::RecoveryTarget& target,
                       backup::Material& material, const ChooseOptions& options);
 

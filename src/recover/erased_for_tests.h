@@ -74,4 +74,14 @@ inline std::set<std::string> erased_people() {
     return {"u1", "it's\\ a", "0a1b2c3d-0000-4000-8000-000000000001", "7", "the canary sings for nobody"};
 }
 
+// Somebody who asked for it is in that ledger.
+inline void enter_erasure(const std::string& ledger_file, const std::string& subject) {
+    auto ledger = ErasureFile::open(ledger_file, within(std::chrono::seconds(5))).value();
+    ASSERT_TRUE(ledger.add({{.at = SystemClock{}.now(),
+                             .event = ErasureEvent::erase,
+                             .subject = subject,
+                             .reason = "asked for it",
+                             .who = "tester"}}));
+}
+
 }  // namespace kedge::recover

@@ -216,9 +216,8 @@ Result<void> Exchange::move_sequences(const std::string& loaded) {
 
 // The gate of the recovery was passed when it was loaded, which may be long ago.
 Result<void> Exchange::take_out_erased() {
-    if (!estate_.erasure.is_declared() || estate_.erasure.of != recovery_.target) return {};
+    if (!TRY(is_gate_outdated(recovery_, estate_))) return {};
     const ErasureLedger ledger = TRY(read_ledger(estate_.erasure.ledger));
-    if (get_string(get(recovery_.proof, "erasure"), "ledger_head") == ledger.head()) return {};
     tell("taking out who was erased since");
     recovery_.proof["erasure"] =
         as_json(TRY(erase_people(server_->reached(from_), estate_.erasure, ledger, options_.stop)));

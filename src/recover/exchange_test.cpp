@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "backup/scratch_estate.h"
-#include "erasure/ledger.h"
+#include "recover/erased_for_tests.h"
 #include "recover/from_dump.h"
 #include "recover/sql_session.h"
 
@@ -75,14 +75,6 @@ protected:
         auto parsed = parse_estate("estate.yaml", text);
         ASSERT_TRUE(parsed) << parsed.mistakes().lines().front();
         estate = std::move(*parsed);
-    }
-    void erase(const std::string& subject) const {
-        auto ledger = ErasureFile::open(estate.erasure.ledger, within(std::chrono::seconds(5))).value();
-        ASSERT_TRUE(ledger.add({{.at = SystemClock{}.now(),
-                                 .event = ErasureEvent::erase,
-                                 .subject = subject,
-                                 .reason = "asked for it",
-                                 .who = "tester"}}));
     }
     void TearDown() override {
         for (const std::string& name : databases()) run("postgres", fmt::format("DROP DATABASE {} WITH (FORCE)", name));
@@ -254,10 +246,10 @@ TEST_F(Exchanging, WhoWasErasedSinceItWasLoadedIsNotInIt) {
     text +=
         fmt::format("erasure:\n  ledger: {}/ledger.jsonl\n  of: db\n  tables: {{public.people: {{key: id}}}}\n", state);
     ASSERT_NO_FATAL_FAILURE(set_estate());
-    erase("u7");
+    enter_erasure(estate.erasure.ledger, "u7");
     load();
     EXPECT_EQ(ask(from, "SELECT count(*) FROM people"), "2");
-    erase("u1");
+    enter_erasure(estate.erasure.ledger, "u1");
     swap();
     EXPECT_EQ(ask(live, "SELECT string_agg(id, ' ') FROM people"), "u2");
     EXPECT_EQ(get_integer(get(get(recovery.proof, "erasure"), "rows"), "public.people"), 1);

@@ -85,32 +85,6 @@ std::string first_real_error(const std::string& errors) {
     return {};
 }
 
-// What lies on the policy's shelf and on those of its copies, newest first; each before its copies.
-struct Dumps {
-    std::vector<backup::StoredBackup> stored;
-    std::string where;  // "/backups/dumps, /elsewhere/dumps"
-};
-// A shelf that is gone is what copies are for. Fails only if none can be looked at.
-Result<Dumps> look_at_dumps(const Estate& estate, const BackupPolicy& policy, Moment now) {
-    std::vector<const BackupPolicy*> shelves{&policy};
-    for (const BackupPolicy& other : estate.backups)
-        if (other.kind == BackupKind::copy && other.of == policy.name) shelves.push_back(&other);
-    Dumps dumps;
-    std::optional<Error> first;
-    for (const BackupPolicy* one : shelves) {
-        auto shelf = backup::look_at_shelf(estate, *one, now);
-        if (!shelf) {
-            if (!first) first = std::move(shelf).error();
-            continue;
-        }
-        dumps.where += (dumps.where.empty() ? "" : ", ") + shelf->directory;
-        std::ranges::move(shelf->backups, std::back_inserter(dumps.stored));
-    }
-    if (dumps.where.empty()) return *std::move(first);
-    std::ranges::stable_sort(dumps.stored, std::greater(), &backup::StoredBackup::taken);
-    return dumps;
-}
-
 class Restoring {
 public:
     Restoring(const std::string& state_directory, Recovery& recovery, DumpChoice& choice, const Estate& estate,
@@ -258,9 +232,9 @@ Result<const BackupPolicy*> dump_policy(const Estate& estate, const std::string&
 
 Result<DumpChoice> choose_dump(const Estate& estate, const BackupPolicy& policy, const DumpWanted& wanted,
                                const ChooseOptions& options) {
-    const Dumps dumps = TRY(look_at_dumps(estate, policy, options.now));
+    const backup::Shelves dumps = TRY(backup::look_at_shelves(estate, policy, options.now));
     DumpChoice choice;
-    for (const backup::StoredBackup& stored : dumps.stored) {
+    for (const backup::StoredBackup& stored : dumps.backups) {
         if (wanted.name && stored.name != *wanted.name) continue;
         if (wanted.before && (!stored.taken || *stored.taken > *wanted.before)) continue;
         if (options.on_step) options.on_step("reading " + stored.name);

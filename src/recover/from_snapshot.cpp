@@ -199,10 +199,10 @@ Json as_json(const SnapshotChoice& choice) {
 
 Result<SnapshotChoice> choose_snapshot(const Estate& estate, const BackupPolicy& policy, const SnapshotWanted& wanted,
                                        const ChooseOptions& options) {
-    const backup::Shelf shelf = TRY(backup::look_at_shelf(estate, policy, options.now));
+    const backup::Shelves shelves = TRY(backup::look_at_shelves(estate, policy, options.now));
     SnapshotChoice choice;
     std::size_t too_new = 0;
-    for (const backup::StoredBackup& stored : shelf.backups) {
+    for (const backup::StoredBackup& stored : shelves.backups) {
         if (wanted.name && stored.name != *wanted.name) continue;
         if (wanted.before && (!stored.taken || *stored.taken >= *wanted.before)) {
             ++too_new;
@@ -228,10 +228,9 @@ Result<SnapshotChoice> choose_snapshot(const Estate& estate, const BackupPolicy&
     if (wanted.name && choice.passed_over.empty())
         return Error{Fault::not_found, fmt::format("{} has no snapshot called `{}`{}", policy.name, *wanted.name,
                                                    too_new > 0 ? " of before that moment" : "")};
-    choice.says =
-        !choice.passed_over.empty()
-            ? "no snapshot is sound; the newest: " + choice.passed_over.front().why
-            : fmt::format("there is no snapshot{} in {}", too_new > 0 ? " of before that moment" : "", shelf.directory);
+    choice.says = !choice.passed_over.empty() ? "no snapshot is sound; the newest: " + choice.passed_over.front().why
+                                              : fmt::format("there is no snapshot{} in {}",
+                                                            too_new > 0 ? " of before that moment" : "", shelves.where);
     return choice;
 }
 

@@ -10,6 +10,11 @@
 namespace kedge::recover {
 namespace {
 
+// People are the same in every store: a cache has no map of its own.
+bool has_gate(const Recovery& recovery, const Estate& estate) {
+    return estate.erasure.is_declared() && (recovery.is_cache() || estate.erasure.of == recovery.target);
+}
+
 Result<Json> take_out(const Recovery& recovery, const Estate& estate, const std::stop_token& stop) {
     const ErasureLedger ledger = TRY(read_ledger(estate.erasure.ledger));
     if (!recovery.is_cache()) return as_json(TRY(erase_people(recovery.server(), estate.erasure, ledger, stop)));
@@ -21,8 +26,7 @@ Result<Json> take_out(const Recovery& recovery, const Estate& estate, const std:
 }  // namespace
 
 void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop) {
-    // People are the same in every store: a cache has no map of its own.
-    if (!estate.erasure.is_declared() || (!recovery.is_cache() && estate.erasure.of != recovery.target)) {
+    if (!has_gate(recovery, estate)) {
         recovery.stage = Stage::recovered;
         recovery.proof["erasure"] = {{"says", "the estate has no erasure map of it: nobody was taken out"}};
         return;
@@ -36,6 +40,12 @@ void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& 
     recovery.stage = Stage::gated;
     recovery.says = erased.error().message;
     if (!erased.error().hint.empty()) recovery.says += "; " + erased.error().hint;
+}
+
+Result<bool> is_gate_outdated(const Recovery& recovery, const Estate& estate) {
+    if (!has_gate(recovery, estate)) return false;
+    const ErasureLedger ledger = TRY(read_ledger(estate.erasure.ledger));
+    return get_string(get(recovery.proof, "erasure"), "ledger_head") != ledger.head();
 }
 
 Result<void> conclude(const std::string& state_directory, Recovery& recovery, Result<void> made) {

@@ -16,6 +16,9 @@ namespace kedge::recover {
 // out.
 void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop);
 
+// Whether the ledger has gone on since a recovery passed its gate; no without an erasure map of its target.
+Result<bool> is_gate_outdated(const Recovery& recovery, const Estate& estate);
+
 // The end of every making: the recovery is written down as it stands; if it was not `made`, as failed, with what is
 // left of it removed and `says` telling why. Returns `made`.
 Result<void> conclude(const std::string& state_directory, Recovery& recovery, Result<void> made);

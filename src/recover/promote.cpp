@@ -226,6 +226,30 @@ Result<void> Promotion::take_own_files() const {
     return {};
 }
 
+Result<ControlData> Promotion::lay_out() const {
+    const Instance instance = TRY(Instance::of(recovery_, recovery_.major, stop_));
+    TRY(instance.stop_server());
+    ControlData copy = TRY(control_of(copy_));
+    if (!copy.is_shut_down())
+        return Error{Fault::unavailable, fmt::format("{} did not stop in order: it is {}", recovery_.name, copy.state)};
+    TRY(mark_archived(copy.timeline));
+    TRY(take_own_files());
+    TRY(instance.sync());
+    return copy;
+}
+
+// It stays prepared whatever happens, and only a whole pass is written down: one that was cut off is made again.
+Result<void> Promotion::take_out_erased() {
+    if (!TRY(is_gate_outdated(recovery_, estate_))) return {};
+    TRY(ensure_copy_runs());
+    Recovery passed = recovery_;
+    pass_gate(passed, estate_, stop_);
+    TRY(check_usable(passed));
+    TRY(lay_out());
+    recovery_.proof["erasure"] = passed.proof["erasure"];
+    return write_recovery(state_, recovery_);
+}
+
 Result<void> Promotion::note(Stage stage, const std::string& says) {
     recovery_.stage = stage;
     recovery_.says = says;
@@ -242,14 +266,7 @@ Result<void> Promotion::prepare() {
     TRY(write_recovery(state_, recovery_));
     TRY(check_usable(recovery_));
     const std::string sequences = TRY(move_sequences());
-    const Instance instance = TRY(Instance::of(recovery_, recovery_.major, stop_));
-    TRY(instance.stop_server());
-    const ControlData copy = TRY(control_of(copy_));
-    if (!copy.is_shut_down())
-        return Error{Fault::unavailable, fmt::format("{} did not stop in order: it is {}", recovery_.name, copy.state)};
-    TRY(mark_archived(copy.timeline));
-    TRY(take_own_files());
-    TRY(instance.sync());
+    const ControlData copy = TRY(lay_out());
     recovery_.proof["promotion"] = {
         {"region", production_.region}, {"timeline", copy.timeline}, {"data", data_},         {"kept", kept_},
         {"of", production_.name},       {"proof", recovery_.says},   {"sequences", sequences}};
@@ -282,6 +299,7 @@ Result<void> Promotion::swap() {
     }
     TRY(require_fenced());
     if (where == Whereabouts::beside) {
+        TRY(take_out_erased());
         if (!TRY(control_of(copy_)).is_shut_down())
             return Error{Fault::refused, fmt::format("{} did not stop in order", recovery_.name)};
         TRY(check_directories());

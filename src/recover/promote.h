@@ -44,7 +44,8 @@ public:
     // production's own files (settings, access, certificates) take the place of the copy's. Production is read and not
     // changed.
     Result<void> prepare();
-    // Of one that is prepared. refused unless production's fence is up, and no server runs in its directory.
+    // Of one that is prepared. refused unless production's fence is up, and no server runs in its directory. Who was
+    // erased since it was prepared is taken out first, by its own server.
     Result<void> swap();
     // The way back from wherever it is: the copy stands and answers beside production again. Of one that was swapped in
     // refused like `swap`; what was written to it meanwhile stays in it.
@@ -67,6 +68,9 @@ private:
     Result<std::string> move_sequences();
     Result<void> mark_archived(std::uint32_t timeline) const;
     Result<void> take_own_files() const;
+    Result<void> take_out_erased();
+    // Its server is stopped in order, and its files are as production's.
+    Result<ControlData> lay_out() const;
     Result<void> note(Stage stage, const std::string& says);
 
     const std::string state_;

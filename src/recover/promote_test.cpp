@@ -6,6 +6,7 @@
 
 #include "backup/scratch_estate.h"
 #include "recover/beside.h"
+#include "recover/erased_for_tests.h"
 #include "recover/promote.h"
 
 namespace kedge::recover {
@@ -209,6 +210,38 @@ TEST_F(Promoting, IsTakenBackWithAllThatWasThere) {
     EXPECT_EQ(orders(), "10");
     EXPECT_EQ(world.server->sql("SELECT array_agg(id ORDER BY id) FROM notes"), "{1,2}");
     EXPECT_EQ(timeline(), "1");
+}
+
+TEST_F(Promoting, WhoWasErasedSinceItWasPreparedIsNotInIt) {
+    world.estate.erasure = {
+        .ledger = state + "/ledger.jsonl", .of = "db", .tables = {{.name = "public.orders", .key = "id"}}};
+    enter_erasure(world.estate.erasure.ledger, "7");
+    world.server->configure("work_mem = 5MB");
+    stop_production();
+    enter_erasure(world.estate.erasure.ledger, "8");
+    const Recovery before = recovery;
+    swap();
+    EXPECT_EQ(get_integer(get(get(recovery.proof, "erasure"), "rows"), "public.orders"), 1);
+    // Killed when its server had taken them out and still ran.
+    ASSERT_TRUE(promotion().put_back());
+    recovery = before;
+    ASSERT_TRUE(write_recovery(state, recovery));
+    swap();
+    start();
+    EXPECT_EQ(orders(), "998");
+    EXPECT_EQ(world.server->sql("SELECT count(*) FROM orders WHERE id IN (7, 8)"), "0");
+    EXPECT_EQ(world.server->sql("SHOW work_mem"), "5MB") << "it has production's files again";
+}
+
+TEST_F(Promoting, NothingMovesWhileTheLedgerOfErasedPeopleCannotBeRead) {
+    world.estate.erasure = {
+        .ledger = state + "/ledger.jsonl", .of = "db", .tables = {{.name = "public.orders", .key = "id"}}};
+    enter_erasure(world.estate.erasure.ledger, "7");
+    stop_production();
+    ASSERT_TRUE(write_file_atomically(world.estate.erasure.ledger, "no ledger"));
+    EXPECT_FALSE(promotion().swap());
+    EXPECT_EQ(recovery.stage, Stage::prepared);
+    EXPECT_FALSE(fs::exists(kept));
 }
 
 TEST_F(Promoting, WhatIsNotClearIsLeftAlone) {

@@ -63,6 +63,13 @@ protected:
         EXPECT_EQ(get_string(recovery.proof, "proved"), "yes") << recovery.says;
         return recovery;
     }
+    // A bit of a page.
+    void damage(const std::string& base) const {
+        const std::string victim = base + "/" + world.server->sql("SELECT pg_relation_filepath('orders')");
+        std::string bytes = read_file(victim).value();
+        bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+        ASSERT_TRUE(write_file_atomically(victim, bytes));
+    }
     static std::string ask(const Recovery& recovery, const std::string& sql) {
         const auto answer = backup::ask_postgres(recovery.server(), sql, std::chrono::seconds(30), {});
         return answer ? *answer : answer.error().message;
@@ -137,15 +144,33 @@ TEST_F(Recovering, ADamagedBackupIsPassedOverForAnEarlierOne) {
     const std::string newest = world.create("images").path;
     world.server->sql("INSERT INTO notes VALUES (3)");
     world.archive();
-    const std::string victim = newest + "/" + world.server->sql("SELECT pg_relation_filepath('orders')");
-    std::string bytes = read_file(victim).value();
-    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
-    ASSERT_TRUE(write_file_atomically(victim, bytes));
+    damage(newest);
     const Choice choice = chosen({});
     ASSERT_EQ(choice.passed_over.size(), 1U);
     EXPECT_EQ(choice.passed_over[0].base, newest);
     EXPECT_NE(choice.base, newest);
     EXPECT_EQ(held(recovered("older", {})), "10\t{1,2,3}");
+}
+
+TEST_F(Recovering, ACopyServesWhereTheBackupIsDamagedOrAllOfTheStoreIsGone) {
+    auto parsed = parse_estate("estate.yaml",
+                               world.text +
+                                   "  images-far: {kind: copy, of: images, in: vault, below: far/base, max-age: 9d}\n"
+                                   "  wal-far: {kind: copy, of: wal, in: vault, below: far/wal, max-age: 1h}\n");
+    ASSERT_TRUE(parsed) << parsed.mistakes().lines().front();
+    world.estate = std::move(*parsed);
+    const std::string copy = world.create("images-far").path;
+    fs::copy(world.store + "/wal", world.store + "/far/wal", fs::copy_options::recursive);
+    const std::string near = chosen({}).base;
+    EXPECT_NE(near, copy) << "as long as it is sound, what is nearer";
+    damage(near);
+    const Choice passed = chosen({});
+    EXPECT_EQ(passed.base, copy);
+    ASSERT_EQ(passed.passed_over.size(), 1U);
+    EXPECT_EQ(passed.passed_over[0].base, near);
+    fs::remove_all(world.store + "/base");
+    fs::remove_all(world.store + "/wal");
+    EXPECT_EQ(held(recovered("far", {})), "10\t{1,2}");
 }
 
 TEST_F(Recovering, ABackupInTarsServesAsWell) {
