@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "os/clock.h"
 #include "os/files.h"
@@ -10,11 +11,20 @@
 namespace kedge::backup {
 namespace {
 
-std::string last_line(const std::string& text) {
-    const std::size_t end = text.find_last_not_of("\n ");
-    if (end == std::string::npos) return "it said nothing";
-    const std::size_t begin = text.rfind('\n', end);
-    return text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin));
+// The last line. Of an error, whose lines are set in below what failed, all of them: why, and what to do.
+std::string last_words(const std::string& text) {
+    std::istringstream lines(text);
+    std::string words;
+    bool was_set_in = false;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find_first_not_of(' ') == std::string::npos) continue;
+        const bool is_set_in = line.starts_with("  ");
+        if (!was_set_in || !is_set_in) words.clear();
+        if (!words.empty()) words += ' ';
+        words += is_set_in ? line.substr(2) : line;
+        was_set_in = is_set_in;
+    }
+    return words.empty() ? "it said nothing" : words;
 }
 
 }  // namespace
@@ -41,7 +51,13 @@ std::optional<std::string> Works::failure(const std::string& key, std::span<cons
     if (work == works_.end()) return std::nullopt;
     const std::optional<Exit> exit = work->second.child.wait(SystemClock{}.now());
     if (!exit || (exit->signal == 0 && std::ranges::find(answered, exit->code) != answered.end())) return std::nullopt;
-    return fmt::format("{}: {}", to_string(*exit), last_line(read_file(work->second.words).value_or("")));
+    return fmt::format("{}: {}", to_string(*exit), last_words(read_file(work->second.words).value_or("")));
+}
+
+std::string Works::subject(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto work = works_.find(key);
+    return work == works_.end() ? "" : work->second.subject;
 }
 
 Result<std::string> keep_estate(const Estate& estate, const std::string& state_directory) {

@@ -24,6 +24,8 @@ public:
     // How the work that was asked for with `key` ended, if not with one of `answered`: its last words. Nothing while it
     // goes on, or when this process did not start it.
     std::optional<std::string> failure(const std::string& key, std::span<const int> answered);
+    // On what the work that was asked for with `key` is done; empty if this process did not start it.
+    std::string subject(const std::string& key);
 
 private:
     struct Work {
