@@ -278,6 +278,7 @@ Result<void> Exchange::put_back() {
         // Written down first: what has served is not dropped by a second call.
         if (Json& promotion = recovery_.proof["promotion"]; !promotion.contains("at")) {
             promotion["at"] = kedge::to_string(SystemClock{}.now());
+            recovery_.stage = Stage::promoted;
             TRY(write_recovery(state_, recovery_));
         }
         std::vector<Renaming> renamings{{live_, from_}};

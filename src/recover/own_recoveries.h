@@ -43,12 +43,17 @@ public:
     Result<std::optional<std::string>> failure(const std::string& key) override;
 
 private:
-    Result<void> start(backup::Works& works, const std::string& name, const std::string& key, Arguments words);
+    Result<void> start(const std::string& name, const std::string& key, Arguments words);
+    Result<bool> has_result_of(const std::string& key);
     Result<bool> is_worked_on(const std::string& name);
+    // conflict if somebody works on it.
+    Result<void> check_free(const std::string& name);
+    // refused unless it is prepared or loaded, or has production's place.
+    Result<void> check_ready(const std::string& name);
+    Arguments at_place(Arguments words) const;
 
     const OwnRecoveriesSettings settings_;
-    // Their subject is the recovery. A refusal is an answer of what makes recoveries, and a failure of what uses them.
-    backup::Works making_, using_;
+    backup::Works works_;  // their subject is the recovery
 };
 
 }  // namespace kedge::recover

@@ -16,15 +16,16 @@ namespace kedge {
 
 struct RecoveryLook {
     bool exists = false;
-    std::string key;                  // of the step that asked last
+    std::string key;                  // of the step that asked last that it be chosen or made
     Truth possible = Truth::unknown;  // whether what was asked for can be had; `choice` says from what
     Truth stands = Truth::unknown;    // it was made; unknown while it is being made
     Truth usable = Truth::unknown;    // and erased people were taken out of it
     Truth proved = Truth::unknown;    // and it ended where it was asked to
     Truth answers = Truth::unknown;   // and its server answers now
-    Truth prepared = Truth::unknown;  // it is ready to be swapped in for production, or was
-    Truth promoted = Truth::unknown;  // it was swapped in
+    Truth prepared = Truth::unknown;  // it is ready to take production's place, or has it
+    Truth promoted = Truth::unknown;  // it has it
     bool exchanges = false;           // as a database of the running server: loaded into it, then by its name
+    bool served = false;              // it had that name, lost it again, and keeps what was written to it meanwhile
     Truth working = Truth::unknown;   // somebody works on it
     std::string says;
     std::string address;  // HOST:PORT of a recovered cache, where the nodes of production can copy it; empty: not yet
@@ -67,7 +68,8 @@ public:
     virtual ~Recoveries() = default;
 
     virtual Result<RecoveryLook> look(const std::string& name, Moment deadline) = 0;
-    // These start the work and return when it has begun; conflict if somebody works on that recovery.
+    // These start the work and return when it has begun; conflict if somebody works on that recovery. What was carried
+    // out already is not done again, and a refusal changes nothing: it is returned, or told as the work's failure.
     // Reads what there is and says from what it would be made.
     virtual Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
     virtual Result<void> make(const RecoveryOrder& order, const std::string& key, Moment deadline) = 0;
@@ -78,7 +80,8 @@ public:
     // Stops it and readies it to take the place of the server in `region`; production is only read.
     virtual Result<void> prepare(const std::string& name, const std::string& region, const std::string& key,
                                  Moment deadline) = 0;
-    // Swaps it in for the server in `region`, whose fence is up; what was there is kept. It is not started.
+    // What was prepared is swapped in for the server in `region`, which is stopped, and whose fence is up; what was
+    // there is kept. It is not started.
     virtual Result<void> promote(const std::string& name, const std::string& region, const std::string& key,
                                  Moment deadline) = 0;
     // Loads it into the running server in `region`, as a database beside the one that is there.
@@ -87,7 +90,8 @@ public:
     // What was loaded and the database that is there change names; what was there is kept. The server goes on.
     virtual Result<void> exchange(const std::string& name, const std::string& region, const std::string& key,
                                   Moment deadline) = 0;
-    // What `prepare` and `promote`, or `load` and `exchange` did is taken back: it stands beside production again.
+    // What `prepare` and `promote`, or `load` and `exchange` did is taken back: it stands beside production again, with
+    // what was written to it meanwhile. One that was exchanged stays loaded, as `served`.
     virtual Result<void> put_back(const std::string& name, const std::string& region, const std::string& key,
                                   Moment deadline) = 0;
     virtual Result<void> restore_snapshot(const SnapshotOrder& order, const std::string& key, Moment deadline) = 0;
@@ -97,8 +101,8 @@ public:
                               Moment deadline) = 0;
     // Stops it and removes all of it; of one that was swapped in, what it replaced.
     virtual Result<void> discard(const std::string& name, const std::string& key, Moment deadline) = 0;
-    // How the work that was asked for with `key` failed: its last words. Nothing while it goes on, when it left its
-    // result, or when this process did not start it.
+    // How the work that was asked for with `key` failed: its last words. Nothing while it goes on, when it left what
+    // `look` tells of it, or when this process did not start it.
     virtual Result<std::optional<std::string>> failure(const std::string& key) = 0;
 };
 
