@@ -42,6 +42,8 @@ Result<Look> look_put_back(const Call& call) {
     if (!recovery) return unclear(recovery.error().message);
     if (recovery->working != Truth::yes && recovery->prepared == Truth::no)
         return condition(Truth::yes, name_of(call) + " stands beside production");
+    if (recovery->working != Truth::yes && recovery->promoted == Truth::no && recovery->served)
+        return condition(Truth::yes, recovery->says);
     return not_yet(call, *recovery, "to put it back");
 }
 
