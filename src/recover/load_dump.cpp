@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "backup/servers.h"
@@ -71,11 +72,17 @@ public:
         LoadedRows loaded = TRY(load(*open->texts, plan));
         TRY(tell("building indexes and keys"));
         Arguments words = {"-d", dump_.database, "--section=post-data"};
+        if (!loaded.built.empty()) {
+            std::vector<std::int64_t> left;
+            for (const std::int64_t id : open->texts->behind())
+                if (!loaded.built.contains(id)) left.push_back(id);
+            words.insert(words.end(), {"-L", TRY(write_list("left", left))});
+        }
         // A tar cannot be read by several at once.
         if (dump_.form != DumpForm::tar && options_.threads > 1)
             words.insert(words.end(), {"-j", std::to_string(options_.threads)});
         TRY(pg_restore(words));
-        return Filtered{plan.why_not, std::move(loaded.dropped), std::move(loaded.changed)};
+        return Filtered{plan.why_not, std::move(loaded.dropped), std::move(loaded.changed), loaded.built.size()};
     }
 
 private:
@@ -131,9 +138,12 @@ private:
             others = load_others(texts, stop.get_token());
             if (!others) stop.request_stop();
         });
-        auto loaded =
-            load_rows(fmt::format("host={} user=postgres dbname={}", server_.socket_directory(), dump_.database), texts,
-                      plan, {.threads = options_.threads, .until = within(load_limit, stop.get_token())});
+        auto loaded = load_rows(
+            fmt::format("host={} user=postgres dbname={}", server_.socket_directory(), dump_.database), texts, plan,
+            {.threads = options_.threads,
+             .until = within(load_limit, stop.get_token()),
+             .build = [&](std::int64_t key) { return build(key, stop.get_token()); },
+             .worth_building = options_.worth_building});
         if (!loaded) stop.request_stop();
         beside.join();
         const bool was_ended = loaded.has_value() || loaded.error().fault == Fault::unavailable;
@@ -143,11 +153,26 @@ private:
 
     Result<void> load_others(const TableTexts& texts, const std::stop_token& stop) const {
         if (texts.others().empty()) return {};
+        const std::string list = TRY(write_list("other-data", texts.others()));
+        return pg_restore({"-d", dump_.database, "--section=data", "-L", list}, stop);
+    }
+
+    Result<void> build(std::int64_t key, const std::stop_token& stop) const {
+        const std::string list = TRY(write_list(fmt::format("key-{}", key), {key}));
+        TRY(pg_restore({"-d", dump_.database, "--section=post-data", "-L", list}, stop));
+        std::error_code failed;
+        std::filesystem::remove(list, failed);
+        if (failed) return Error{Fault::unavailable, fmt::format("{}: {}", list, failed.message())};
+        return {};
+    }
+
+    // Entries of the dump as `pg_restore -L` reads them.
+    Result<std::string> write_list(const std::string& name, const std::vector<std::int64_t>& entries) const {
         std::string list;
-        for (const std::int64_t id : texts.others()) list += std::to_string(id) + ";\n";
-        const std::string path = server_.socket_directory() + "/other-data";
+        for (const std::int64_t id : entries) list += std::to_string(id) + ";\n";
+        std::string path = fmt::format("{}/{}", server_.socket_directory(), name);
         TRY(write_file_atomically(path, list));
-        return pg_restore({"-d", dump_.database, "--section=data", "-L", path}, stop);
+        return path;
     }
 
     const OwnPostgres& server_;

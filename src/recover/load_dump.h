@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "estate/estate.h"
+#include "recover/load_rows.h"
 #include "verify/restore/own_postgres.h"
 #include "verify/restore/restore.h"
 
@@ -39,6 +40,7 @@ Excluded excluded_from(const Estate& estate, const std::string& target);
 
 struct LoadDumpOptions {
     std::size_t threads = 1;
+    std::uint64_t worth_building = usually_worth_building;
     std::stop_token stop{};
     std::function<Result<void>(const std::string& step)> on_step{};
 };
@@ -48,6 +50,7 @@ struct Filtered {
     std::string says;                              // why nothing was filtered; empty: it was
     std::map<std::string, std::uint64_t> rows;     // that stayed behind
     std::map<std::string, std::uint64_t> changed;  // that went on with other values, as the map says
+    std::size_t built_beside = 0;                  // indexes and keys, while rows of other tables were loaded
 };
 
 // `server` is new: it has no database of the dump's name. Stops at the first error: corrupt what pg_restore or the

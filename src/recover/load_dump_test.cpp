@@ -57,12 +57,13 @@ protected:
         directory->run(words);
         return {.path = path, .form = form, .database = "app"};
     }
-    Result<Filtered> load(const DumpToLoad& dump, const Excluded& excluded) {
+    Result<Filtered> load(const DumpToLoad& dump, const Excluded& excluded,
+                          std::uint64_t worth_building = usually_worth_building) {
         const auto owner = verify::postgres_owner().value();
         server.reset();
         place.emplace(verify::Workplace::open(directory->path() + "-place", 0, owner).value());
         server.emplace(OwnPostgres::start(place->path(), 15, owner, {}).value());
-        return load_dump(*server, dump, excluded, {.threads = 2});
+        return load_dump(*server, dump, excluded, {.threads = 2, .worth_building = worth_building});
     }
     Excluded everybody_excluded() const {
         return {.map = &map, .says = "", .subjects = erased_people(), .ledger_head = ""};
@@ -147,6 +148,50 @@ TEST_F(LoadingADump, RowsThatGoThroughTheRootAreFilteredToo) {
     ASSERT_TRUE(filtered) << filtered.error().message;
     EXPECT_EQ(ask("SELECT count(*) FROM visits"), "270");
     EXPECT_EQ(ask("SELECT count(*) FROM visits WHERE person = 7"), "0");
+}
+
+// While the last table still loads.
+TEST_F(LoadingADump, IndexesAndKeysOfTablesThatAreInAreBuiltBesideTheOthers) {
+    in_app(
+        "CREATE TABLE small (id int PRIMARY KEY, label text UNIQUE); INSERT INTO small SELECT i, 'label ' || i FROM "
+        "generate_series(1, 1000) i; CREATE INDEX small_words ON small (lower(label)); "
+        "ALTER TABLE small CLUSTER ON small_words, REPLICA IDENTITY USING INDEX small_pkey; "
+        "COMMENT ON INDEX small_words IS 'words'; CREATE STATISTICS together ON id, label FROM small; "
+        "CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id); "
+        "CREATE TABLE parted_one PARTITION OF parted FOR VALUES FROM (0) TO (100); INSERT INTO parted VALUES (7); "
+        "CREATE TABLE big AS SELECT i AS id, repeat(md5(i::text), 4) AS words, 1 + i % 1000 AS small FROM "
+        "generate_series(1, 150000) i; CREATE INDEX ON big (words); "
+        "ALTER TABLE big ADD PRIMARY KEY (id), ADD FOREIGN KEY (small) REFERENCES small; "
+        "CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM small; CREATE INDEX ON counted (n)");
+    const backup::PostgresServer before{.region = "",
+                                        .connection = source->conninfo() + " dbname=app",
+                                        .environment = {},
+                                        .programs = scratch_bin_directory};
+    const auto defined = [](const backup::PostgresServer& of) {
+        return backup::ask_postgres(
+                   of,
+                   "SELECT string_agg(indexdef, '; ' ORDER BY indexdef) FROM pg_indexes WHERE schemaname = 'public' "
+                   "UNION ALL SELECT string_agg(format('%s %s %s', conrelid::regclass, conname, "
+                   "pg_get_constraintdef(oid)), '; ' ORDER BY conname) FROM pg_constraint WHERE connamespace = "
+                   "'public'::regnamespace "
+                   "UNION ALL SELECT string_agg(format('%s %s %s %s', indexrelid::regclass, indisvalid, "
+                   "indisclustered, "
+                   "indisreplident), '; ' ORDER BY indexrelid::regclass::text) FROM pg_index JOIN pg_class c ON c.oid "
+                   "= indexrelid WHERE relnamespace = 'public'::regnamespace",
+                   1min, {})
+            .value();
+    };
+    for (const DumpForm form : {DumpForm::custom, DumpForm::directory, DumpForm::tar}) {
+        const auto filtered = load(dumped(form), {}, 0);
+        ASSERT_TRUE(filtered) << filtered.error().message;
+        EXPECT_GE(filtered->built_beside, 1U);
+        EXPECT_EQ(defined({.region = "",
+                           .connection = fmt::format("host={} user=postgres dbname=app", server->socket_directory()),
+                           .environment = {},
+                           .programs = scratch_bin_directory}),
+                  defined(before));
+        EXPECT_EQ(ask("SELECT (SELECT count(*) FROM big), (SELECT n FROM counted)"), "150000\t1000");
+    }
 }
 
 // Why nothing of `dump` would be filtered: the database that it was taken of has the same definitions.

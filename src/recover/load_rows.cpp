@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
@@ -114,7 +116,12 @@ private:
     void work() {
         const auto done = [this]() -> Result<void> {
             CopyIn copy = TRY(connect());
-            while (const auto table = next()) TRY(load(copy, *table).within(name_of(texts_.tables()[*table])));
+            while (const auto job = next()) {
+                if (job->key)
+                    TRY(build(*job->key));
+                else
+                    TRY(load(copy, job->table).within(name_of(texts_.tables()[job->table])));
+            }
             return {};
         }();
         if (done) return;
@@ -135,8 +142,13 @@ private:
         return copy;
     }
 
-    // The heaviest of those that wait for none; waits until there is one. Nothing once all have begun, or one failed.
-    std::optional<std::size_t> next() {
+    struct Job {
+        std::size_t table = 0;
+        std::optional<std::int64_t> key{};  // that is to be built; nothing: the table is to be loaded
+    };
+    // The heaviest table of those that wait for none, else a key; waits until there is one of them. Nothing once all
+    // tables have begun and no key can be built beside one, or one failed.
+    std::optional<Job> next() {
         std::unique_lock lock(mutex_);
         for (;;) {
             std::optional<std::size_t> best;
@@ -146,11 +158,18 @@ private:
                 is_one_left = true;
                 if (is_ready(i) && (!best || weight_[i] > weight_[*best])) best = i;
             }
-            if (!is_one_left || error_) return std::nullopt;
+            if (error_) return std::nullopt;
             if (best) {
                 is_begun_[*best] = true;
-                return best;
+                ++loading_;
+                return Job{*best};
             }
+            if (loading_ > 0 && !keys_.empty()) {
+                const std::int64_t key = keys_.front();
+                keys_.pop_front();
+                return Job{0, key};
+            }
+            if (!is_one_left && (loading_ == 0 || !options_.build)) return std::nullopt;
             changed_.wait(lock);
         }
     }
@@ -159,6 +178,13 @@ private:
         const TableFilter* filter = filter_of(table);
         return filter == nullptr ||
                std::ranges::all_of(filter->waits_for, [&](std::size_t other) { return is_done_[other]; });
+    }
+
+    Result<void> build(std::int64_t key) {
+        TRY(options_.build(key));
+        const std::lock_guard lock(mutex_);
+        loaded_.built.insert(key);
+        return {};
     }
 
     Result<void> load(CopyIn& copy, std::size_t index) {
@@ -197,6 +223,9 @@ private:
         if (const TableFilter* filter = filter_of(index))
             for (std::size_t i = 0; i < filter->gives.size(); ++i) plan_.sets[filter->gives[i]].merge(rows.keys()[i]);
         is_done_[index] = true;
+        --loading_;
+        if (options_.build && texts_.tables()[index].bytes >= options_.worth_building)
+            std::ranges::copy(texts_.tables()[index].keys, std::back_inserter(keys_));
         done_bytes_ += texts_.tables()[index].bytes;
         if (options_.on_progress) options_.on_progress(done_bytes_, bytes_);
         changed_.notify_all();
@@ -214,6 +243,8 @@ private:
     std::vector<bool> is_begun_, is_done_;
     std::vector<std::uint64_t> weight_;
     std::uint64_t done_bytes_ = 0;
+    std::size_t loading_ = 0;        // tables that have begun and are not done
+    std::deque<std::int64_t> keys_;  // that may be built
     LoadedRows loaded_;
     std::optional<Error> error_;
 };

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -26,11 +27,19 @@ struct LoadedRows {
     std::map<std::string, std::uint64_t> taken;    // rows that the server said it took
     std::map<std::string, std::uint64_t> dropped;  // rows that stayed behind; only tables with some
     std::map<std::string, std::uint64_t> changed;  // rows that went on changed; only tables with some
+    std::set<std::int64_t> built;                  // keys
 };
+
+// Of a table's rows as packed: to build what stands on fewer is as quick as to start the program that does it.
+inline constexpr std::uint64_t usually_worth_building = 8 << 20;
 
 struct LoadRowsOptions {
     std::size_t threads = 1;
     Until until;
+    // Builds one of the keys of a table (verify::TableText) whose rows are in. Called by whoever has nothing to load
+    // while others still do, for tables that are worth it. Empty: nobody builds.
+    std::function<Result<void>(std::int64_t key)> build{};
+    std::uint64_t worth_building = usually_worth_building;
     // After each table: how many bytes of the dump are done, of how many.
     std::function<void(std::uint64_t done, std::uint64_t of)> on_progress{};
 };

@@ -11,7 +11,7 @@
 namespace kedge::verify {
 namespace {
 
-constexpr std::int64_t no_section = 1, data_section = 3;  // pg_backup.h
+constexpr std::int64_t no_section = 1, data_section = 3, behind_data = 4;  // pg_backup.h
 constexpr std::string_view copy_begin = "COPY ", copy_end = " FROM stdin;\n";
 
 Error not_as_verified(std::string says) {
@@ -106,6 +106,7 @@ Result<void> TableTexts::take(const TocEntry& entry) {
     if (entry.section != no_section) section_ = entry.section;
     if (entry.kind == "ENCODING") encoding_ = encoding_in(entry.definition);
     if (entry.kind == "TABLE") made_.insert(entry.id);
+    if (section_ == behind_data) take_key(entry);
     if (section_ != data_section) return {};
     if (entry.kind != "TABLE DATA" || !entry.copy) {
         others_.push_back(entry.id);
@@ -124,9 +125,25 @@ Result<void> TableTexts::take(const TocEntry& entry) {
          .target = std::string(written.substr(copy_begin.size(), written.size() - copy_begin.size() - copy_end.size())),
          .columns = without_quotes(statement->columns),
          .is_alone = is_made && !goes_elsewhere,
+         .made_by = is_made ? entry.dependencies.front() : 0,
          .block = entry.data,
          .file = entry.file});
     return {};
+}
+
+// What depends on something else behind the data, such as the index that it is attached to, waits for it.
+void TableTexts::take_key(const TocEntry& entry) {
+    behind_.push_back(entry.id);
+    if (entry.kind != "INDEX" && entry.kind != "CONSTRAINT") return;
+    TableText* of = nullptr;
+    for (const std::int64_t id : entry.dependencies) {
+        if (std::ranges::count(behind_, id) > 0) return;
+        if (!made_.contains(id)) continue;
+        const auto table = std::ranges::find(tables_, id, &TableText::made_by);
+        if (of != nullptr || table == tables_.end()) return;
+        of = &*table;
+    }
+    if (of != nullptr && of->is_alone) of->keys.push_back(entry.id);
 }
 
 Result<void> TableTexts::find_blocks(std::uint64_t begin) {

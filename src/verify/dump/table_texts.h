@@ -24,9 +24,12 @@ struct TableText {
     std::string target;                // into what they go, as COPY names it: "public.users (id, email)"
     std::vector<std::string> columns;  // in the order of their fields, without quotes
     bool is_alone = false;             // the dump makes that table, and nothing else has rows for it
+    std::int64_t made_by = 0;          // the entry of the table; 0: not in the dump
     std::uint64_t bytes = 0;           // as packed; 0 where that is not known
     ArchiveReader::Offset block;       // custom format: where they are
     std::string file;                  // else: in which file, without its suffix
+    // Entries that need the rows of this table and of no other: its indexes and keys, but no foreign ones.
+    std::vector<std::int64_t> keys;
 };
 
 class TableTexts {
@@ -43,6 +46,8 @@ public:
     const std::vector<std::int64_t>& others() const { return others_; }
     // Whether rows of a table are among those.
     bool has_statements() const { return has_statements_; }
+    // The entries behind that section, in that order.
+    const std::vector<std::int64_t>& behind() const { return behind_; }
     const std::string& encoding() const { return encoding_; }  // "UTF8"; empty if the dump does not say
 
     // The text from its first row to the end marker and two line feeds. Whoever has read it to its end has read all of
@@ -53,6 +58,7 @@ private:
     explicit TableTexts(Effort& effort) : effort_(&effort) {}
     Result<void> read_contents(ArchiveReader& reader);
     Result<void> take(const TocEntry& entry);
+    void take_key(const TocEntry& entry);
     struct PackedFile {
         const Member* file = nullptr;
         Packing packing{};
@@ -68,7 +74,7 @@ private:
     std::string encoding_;
     std::set<std::int64_t> made_;  // the tables that the dump makes
     std::vector<TableText> tables_;
-    std::vector<std::int64_t> others_;
+    std::vector<std::int64_t> others_, behind_;
     bool has_statements_ = false;
     std::int64_t section_ = 0;  // of the last entry that has one: those without go with it, as pg_restore has it
 };
