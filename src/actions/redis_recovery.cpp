@@ -45,6 +45,18 @@ Json evidence_of(const Sides& seen) {
     return evidence;
 }
 
+// What of the Sentinels' opinions would keep this node from leading again; empty if nothing would.
+Result<std::string> named_otherwise(const Call& call) {
+    bool named = false;
+    for (const SentinelLook& sentinel : TRY(TRY(call.cache())->sentinels(call.deadline))) {
+        if (!sentinel.master) continue;
+        if (*sentinel.master != call.region)
+            return fmt::format("Sentinel {} names the node in {} master", sentinel.name, *sentinel.master);
+        named = true;
+    }
+    return named ? std::string() : "no Sentinel says which node is master";
+}
+
 Result<Look> look_take_over(const Call& call) {
     const Result<Sides> seen = see(call);
     if (!seen) return unclear(seen.error().message);
@@ -58,8 +70,17 @@ Result<Look> look_take_over(const Call& call) {
     if (seen->recovery.usable != Truth::yes)
         return absent(seen->recovery.usable, "the recovered copy may not be used: " + seen->recovery.says,
                       std::move(evidence));
-    if (get(seen->recovery.proof, "kept").is_null())
-        return absent(Truth::no, "what it holds was not kept", std::move(evidence));
+    const Json& kept = get(seen->recovery.proof, "kept");
+    if (kept.is_null()) return absent(Truth::no, "what it holds was not kept", std::move(evidence));
+    // Positions tell what was written since only within one history.
+    const auto kept_of = get_string(kept, "replication_id");
+    if (kept_of && kept_of != node.replication_id)
+        return absent(Truth::no,
+                      "it was restarted or failed over since what it held was kept: what was written since is not",
+                      std::move(evidence));
+    const Result<std::string> other = named_otherwise(call);
+    if (!other) return unclear(other.error().message, std::move(evidence));
+    if (!other->empty()) return absent(Truth::no, *other, std::move(evidence));
     if (seen->copy.master != Truth::yes)
         return absent(seen->copy.master, "the recovered copy: " + seen->copy.says, std::move(evidence));
     return absent(Truth::yes,
@@ -80,11 +101,17 @@ Result<Look> look_loaded(const Call& call) {
     const auto& [node, copy, recovery] = *seen;
     Json evidence = evidence_of(*seen);
     if (node.reachable != Truth::yes) return unclear(node.says, std::move(evidence));
-    if (node.follows != recovery.address)
-        return condition(node.master == Truth::unknown ? Truth::unknown : Truth::no, node.says, std::move(evidence));
+    // Nobody has it copy that again but people.
+    if (node.master != Truth::unknown && node.follows != recovery.address)
+        return Look{.done = Truth::no,
+                    .says = fmt::format("it does not copy the recovered data set any more: {}", node.says),
+                    .evidence = std::move(evidence),
+                    .gave_up = true};
+    if (node.master == Truth::unknown) return unclear(node.says, std::move(evidence));
     if (node.link_up != Truth::yes || !node.keys || !node.offset)
         return condition(Truth::no, "it is still being copied: " + node.says, std::move(evidence));
     if (!copy.keys || !copy.offset) return unclear("the recovered copy: " + copy.says, std::move(evidence));
+    if (node.replication_id) evidence["replication_id"] = *node.replication_id;
     const bool is_whole =
         node.replication_id == copy.replication_id && *node.offset >= *copy.offset && node.keys == copy.keys;
     return condition(truth(is_whole),
@@ -92,6 +119,16 @@ Result<Look> look_loaded(const Call& call) {
                      std::move(evidence));
 }
 
+// Of which history the node held all when that was checked.
+std::optional<std::string> loaded_history(const Call& call) {
+    std::optional<std::string> history;
+    for (const Fact& fact : call.facts)
+        if (fact.action == "redis.loaded" && fact.region == call.region && fact.succeeded)
+            history = get_string(*fact.evidence, "replication_id");
+    return history;
+}
+
+// Its source may be gone by now: what it had got by then, it has.
 Result<Look> look_lead(const Call& call) {
     const Result<CacheLook> node = TRY(call.cache())->look(call.region, call.deadline);
     if (!node) return unclear(node.error().message);
@@ -102,6 +139,8 @@ Result<Look> look_lead(const Call& call) {
         return condition(Truth::yes, fmt::format("{} is master and takes writes", site(call)), std::move(evidence));
     if (node->master == Truth::unknown) return unclear(node->says, std::move(evidence));
     const bool in_group = std::ranges::find(call.regions, node->follows.value_or("")) != call.regions.end();
+    if (!in_group && node->link_up != Truth::yes && node->replication_id != loaded_history(call))
+        return absent(Truth::no, "it does not hold all of what it copies: " + node->says, std::move(evidence));
     return absent(truth(!in_group), node->says, std::move(evidence));
 }
 
@@ -128,12 +167,19 @@ Result<Watch> watch_of(const Call& call, Span wait) {
     return watch;
 }
 
+// How long the Sentinels waited that this step has seen so far, before it told them anything.
+Json noted(const Call& call) {
+    const Json& before = get(call.evidence, "before");
+    return before.is_object() ? before : Json::object();
+}
+
 Result<Look> look_hold_sentinels(const Call& call) {
     const Result<Watch> watch = watch_of(call, call.span("for"));
     if (!watch) return unclear(watch.error().message);
     const auto known = static_cast<std::int64_t>(watch->before.size());
-    Json evidence = {{"waiting", watch->waiting}, {"sentinels", watch->asked}};
-    if (get(call.evidence, "before").is_null()) evidence["before"] = watch->before;
+    Json evidence = {{"waiting", watch->waiting}, {"sentinels", watch->asked}, {"before", noted(call)}};
+    for (const auto& [name, before] : watch->before.items())
+        if (!evidence["before"].contains(name)) evidence["before"][name] = before;
     const std::string says = fmt::format("{} of {} Sentinels wait {} before they take a node for down", watch->waiting,
                                          watch->asked, call.text("for"));
     if (watch->votes == 0) return unclear("no Sentinel says how many must agree", std::move(evidence));
@@ -142,13 +188,18 @@ Result<Look> look_hold_sentinels(const Call& call) {
     if (watch->asked - known >= watch->votes)
         return absent(Truth::no, fmt::format("{}; {} are silent, enough to fail over", says, watch->asked - known),
                       std::move(evidence));
-    return absent(Truth::yes, says, std::move(evidence));
+    Look look = absent(Truth::yes, says, std::move(evidence));
+    look.cut_off = call.accepted;  // another has been seen since the order: it is told, too
+    return look;
 }
 
+// One of which nobody has noted how long it waited cannot be put back: it is told when it has been seen.
 Result<Json> apply_hold_sentinels(const Call& call) {
     std::map<std::string, Span> spans;
     const Watch watch = TRY(watch_of(call, call.span("for")));
-    for (const auto& [name, before] : watch.before.items()) spans[name] = call.span("for");
+    const Json before = noted(call);
+    for (const auto& [name, now] : watch.before.items())
+        if (before.contains(name)) spans[name] = call.span("for");
     TRY(TRY(call.cache())->set_down_after(spans, call.deadline));
     return Json::object();
 }
@@ -258,7 +309,7 @@ std::vector<Action> redis_recovery_actions() {
               "REPLICAOF host port   # on ${target}@${region}: the address that kedge recover show ${name} tells",
           .deadline = 1min,
           .call_limit = 5s,
-          .grants = {look_grant, "+replicaof (node)"}},
+          .grants = {look_grant, sentinel_grant, "+replicaof (node)"}},
          look_take_over,
          apply_take_over},
         {{.name = "redis.loaded",

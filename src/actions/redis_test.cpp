@@ -126,6 +126,7 @@ protected:
         cache_->nodes["west"] = {
             .reachable = Truth::yes, .master = Truth::yes, .offset = 130, .replication_id = "a", .keys = 1};
         for (SentinelLook& watcher : cache_->watchers) {
+            watcher.master = "west";
             watcher.down_after = 4s;
             watcher.votes = 2;
         }
@@ -152,6 +153,39 @@ TEST_F(RedisRecoveryActions, NothingIsReplacedBeforeItWasKeptOrByWhatMayNotBeUse
     EXPECT_EQ(named("redis.take-over").done, Truth::unknown) << "its gate is shut";
 }
 
+TEST_F(RedisRecoveryActions, OnlyTheMasterThatSentinelsNameIsReplacedAndIsWhatItWasWhenItWasKept) {
+    EXPECT_EQ(named("redis.take-over").allowed, Truth::yes);
+    cache_->watchers[2].master = "east";
+    const Look other = named("redis.take-over");
+    EXPECT_EQ(other.allowed, Truth::no);
+    EXPECT_EQ(other.says, "Sentinel c names the node in east master");
+    for (SentinelLook& watcher : cache_->watchers) watcher.master.reset();
+    EXPECT_EQ(named("redis.take-over").allowed, Truth::no) << "nobody says anything";
+    for (SentinelLook& watcher : cache_->watchers) watcher.master = "west";
+    cache_->nodes["west"].replication_id = "since";
+    EXPECT_EQ(named("redis.take-over").allowed, Truth::no) << "what it took since is not kept";
+}
+
+TEST_F(RedisRecoveryActions, ANodeLeadsOnlyWithAllThatItCopied) {
+    CacheLook& node = cache_->nodes["west"];
+    node = {
+        .reachable = Truth::yes, .master = Truth::no, .link_up = Truth::no, .follows = "here:1", .replication_id = "b"};
+    EXPECT_EQ(look("redis.lead").allowed, Truth::no);
+    node.link_up = Truth::yes;
+    EXPECT_EQ(look("redis.lead").allowed, Truth::yes);
+    node.link_up = Truth::no;
+    Call after = call();
+    after.facts.push_back(
+        {.action = "redis.loaded", .region = "west", .succeeded = true, .evidence = Json{{"replication_id", "b"}}});
+    const Action* action = find_action("redis.lead");
+    EXPECT_EQ(action->look(after)->allowed, Truth::yes) << "the copy may be gone by now";
+    node.replication_id = "a";
+    EXPECT_EQ(action->look(after)->allowed, Truth::no) << "it holds what it was to replace";
+    node.follows = "east";
+    node.link_up = Truth::yes;
+    EXPECT_EQ(action->look(after)->allowed, Truth::no);
+}
+
 TEST_F(RedisRecoveryActions, ANodeHasLoadedAllWhenItHoldsAsManyKeysAtTheSameOffset) {
     CacheLook& node = cache_->nodes["west"];
     node = {.reachable = Truth::yes,
@@ -169,6 +203,9 @@ TEST_F(RedisRecoveryActions, ANodeHasLoadedAllWhenItHoldsAsManyKeysAtTheSameOffs
     EXPECT_EQ(named("redis.loaded").done, Truth::no);
     node.link_up = Truth::no;
     EXPECT_EQ(named("redis.loaded").done, Truth::no);
+    EXPECT_FALSE(named("redis.loaded").gave_up);
+    node.follows = "east";
+    EXPECT_TRUE(named("redis.loaded").gave_up) << "it copies something else";
     node = {.reachable = Truth::unknown};
     EXPECT_EQ(named("redis.loaded").done, Truth::unknown);
 }
@@ -180,10 +217,18 @@ TEST_F(RedisRecoveryActions, SentinelsAreHeldIfThoseThatAreNotCouldNotAgreeAndWa
     EXPECT_EQ(get(before.evidence, "before").dump(), R"({"a":4.0,"b":4.0,"c":4.0})");
     cache_->watchers[2] = {.name = "c", .reachable = Truth::unknown};
     EXPECT_EQ(look("redis.hold-sentinels", with).allowed, Truth::yes) << "one alone cannot fail over";
-    const Call hold = call(with);
+    Call hold = call(with);
+    hold.evidence = Json{{"before", {{"a", 4.0}}}};
+    ASSERT_TRUE(find_action("redis.hold-sentinels")->apply(hold));
+    EXPECT_EQ(cache_->watchers[1].down_after, 4s) << "nobody had noted how long that one waited";
+    hold.evidence = before.evidence;
     ASSERT_TRUE(find_action("redis.hold-sentinels")->apply(hold));
     EXPECT_EQ(look("redis.hold-sentinels", with).done, Truth::yes);
     cache_->watchers[1] = {.name = "b", .reachable = Truth::unknown};
+    Call known = call(with);
+    known.evidence = Json{{"before", {{"a", 2.0}}}};
+    const Look again = *find_action("redis.hold-sentinels")->look(known);
+    EXPECT_EQ(get_number(get(again.evidence, "before"), "a"), 2.0) << "what was noted first stays";
     const Look two_silent = look("redis.hold-sentinels", with);
     EXPECT_NE(two_silent.done, Truth::yes);
     EXPECT_NE(two_silent.allowed, Truth::yes);

@@ -76,6 +76,17 @@ TEST(LongWork, ThatEndedWithoutItsEffectIsNotWaitedForUntilItsDeadline) {
     EXPECT_EQ(stage.reached(StepState::failed), std::vector<std::string>{"a"});
 }
 
+TEST(LongWork, ThatNobodyDoesAnyMoreIsNotWaitedForByACheck) {
+    Stage stage(plan({step("a", {.action = "check", .deadline = 4h})}));
+    stage.thing("a").holds = [](Moment) { return Truth::no; };
+    stage.wait(1min);
+    EXPECT_EQ(stage.state_of("a"), StepState::ready);
+    const Moment gave_up = stage.now();
+    stage.thing("a").gave_up = true;
+    ASSERT_TRUE(stage.play([&] { return stage.state_of("a") == StepState::failed; }));
+    EXPECT_LT(stage.now() - gave_up, 10s);
+}
+
 TEST(LongWork, ThatGaveUpAfterAllWasDoneHasSucceeded) {
     Stage stage(plan({step("a")}));
     stage.thing("a").gave_up = true;

@@ -235,6 +235,7 @@ Look Stage::look_at(const CallOrder& order) {
         return {.done = thing.holds(now_),
                 .allowed = thing.allowed,
                 .says = "a condition",
+                .gave_up = thing.gave_up,
                 .again_after = thing.again_after};
     return {.done = truth(thing.there),
             .allowed = thing.comes && thing.at_it && !thing.cut_off ? Truth::no : thing.allowed,

@@ -133,7 +133,8 @@ void Engine::judge_check(std::size_t step, const Look& look, Moment now, Decisio
         move(step, StepState::running, Cause::already_so, "", now, out);
         return move(step, StepState::succeeded, Cause::confirmed, look.says, now, out, look.evidence);
     }
-    if (look.done == Truth::no && flight.steady_since) return blocked(step, now, out);
+    // Nobody brings it about any more: to wait for the deadline would only hide that.
+    if (look.done == Truth::no && (flight.steady_since || look.gave_up)) return blocked(step, now, out);
 }
 
 void Engine::judge_act(std::size_t step, const Look& look, Moment now, Decision& out) {
