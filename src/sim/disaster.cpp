@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace kedge::sim {
 namespace {
@@ -24,6 +25,7 @@ std::string_view to_string(Scene scene) {
         case Scene::calm: return "calm";
         case Scene::lost: return "lost";
         case Scene::returned: return "returned";
+        case Scene::emptied: return "emptied";
     }
     return "";
 }
@@ -36,6 +38,8 @@ std::string_view to_string(Loss loss) {
         case Loss::database: return "database killed";
         case Loss::frozen: return "database frozen";
         case Loss::cache: return "cache killed";
+        case Loss::flushed: return "cache flushed";
+        case Loss::files_gone: return "cache started without its files";
     }
     return "";
 }
@@ -44,11 +48,13 @@ std::vector<Loss> losses_for(const BoundPlan& plan) {
     if (does(plan, "traffic.shift"))
         return {Loss::killed, Loss::silent, Loss::partitioned, Loss::database, Loss::frozen};
     if (does(plan, "postgres.promote")) return {Loss::database, Loss::frozen};
+    if (scene_of(plan) == Scene::emptied) return {Loss::flushed, Loss::files_gone};
     return {Loss::cache};
 }
 
 Scene scene_of(const BoundPlan& plan) {
     if (does(plan, "postgres.export-stranded")) return Scene::returned;
+    if (does(plan, "recovery.restore-snapshot")) return Scene::emptied;
     const bool forced = (does(plan, "postgres.promote") && !does(plan, "postgres.shut-down")) ||
                         (does(plan, "redis.fail-over") && !does(plan, "redis.pause-writes"));
     return forced ? Scene::lost : Scene::calm;
@@ -96,7 +102,7 @@ void Disaster::set_up(Loss loss) {
                 if (database->name() == step.target)
                     world_.recoveries->stand(get_string(*step.with, "name").value_or(""), *database,
                                              schedule.now() - copied_before);
-    if (scene_ != Scene::lost) return;
+    if (scene_ != Scene::lost && scene_ != Scene::emptied) return;
     strike(loss);
     schedule.run_until(schedule.now() + random_.between(declared_least, declared_most));
 }
@@ -119,7 +125,18 @@ void Disaster::strike(Loss loss) {
         case Loss::cache:
             for (const auto& cache : world_.caches) world_.ground.set_health(cache->at(home_).part, Health::dead);
             return;
+        case Loss::flushed:
+        case Loss::files_gone:
+            for (const auto& cache : world_.caches) loss == Loss::flushed ? cache->flush() : cache->start_empty();
+            // One of after the loss holds nothing and is no use.
+            if (random_.chance(0.5)) world_.backups->take_snapshots();
+            return;
     }
+}
+
+void Disaster::healed() {
+    healed_ = true;
+    for (const auto& look : std::exchange(looks_, {})) look();
 }
 
 Result<void> Disaster::start() {
@@ -155,9 +172,14 @@ std::string describe_end(const World& world, const RunState& state) {
     }
     for (const auto& cache : world.caches)
         for (const CacheModel::Node& node : cache->nodes())
-            text +=
-                fmt::format("{}: {} {} {}\n", node.part.name, node.part.health == Health::up ? "up" : "not up",
-                            node.master ? "master" : "replica", node.paused_until > world.ground.now() ? "paused" : "");
+            text += fmt::format("{}: {} {} {}\n", node.part.name, node.part.health == Health::up ? "up" : "not up",
+                                node.master                  ? "master"
+                                : cache->copies_beside(node) ? "copies the recovered"
+                                                             : "replica",
+                                node.paused_until > world.ground.now() ? "paused" : "");
+    for (const auto& cache : world.caches)
+        for (const CacheModel::Sentinel& sentinel : cache->sentinels())
+            text += fmt::format("{} waits {}\n", sentinel.part.name, kedge::to_string(sentinel.down_after));
     for (const auto& application : world.applications)
         for (const ApplicationModel::Site& site : application->sites())
             for (const ApplicationModel::Instance& instance : site.instances)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@ enum class Scene {
     calm,      // everything lives: a planned move, or a check
     lost,      // the region that the plan leaves is lost
     returned,  // that region was lost before; its machines are back, its database is fenced and has a tail of its own
+    emptied,   // everything lives, and the cache has lost what it held
 };
 std::string_view to_string(Scene scene);
 Scene scene_of(const BoundPlan& plan);
@@ -33,6 +35,8 @@ enum class Loss {
     database,     // the database alone
     frozen,       // the database hangs
     cache,        // the cache's node alone
+    flushed,      // somebody emptied the cache
+    files_gone,   // its nodes came back without their files
 };
 std::string_view to_string(Loss loss);
 // The losses that the plan answers: of a region if it moves the users, else of what it moves.
@@ -56,7 +60,9 @@ public:
 
     // From then on nothing new goes wrong.
     bool is_healed() const { return healed_; }
-    void healed() { healed_ = true; }
+    void healed();
+    // Calls `look` then, once.
+    void when_healed(std::function<void()> look) { looks_.push_back(std::move(look)); }
 
     // The world as it is when somebody starts the plan.
     void set_up(Loss loss);
@@ -78,6 +84,7 @@ private:
     Place home_;
     std::optional<Loss> loss_;
     bool healed_ = false;
+    std::vector<std::function<void()>> looks_;
     std::optional<Moment> struck_at_, declared_at_, ended_at_;
 };
 

@@ -55,6 +55,7 @@ void heal(Disaster& disaster) {
     world.backups->mend();
     world.recoveries->excluded_are_known = true;
     for (auto& [name, copy] : world.recoveries->copies()) copy.answers = true;
+    world.recoveries->of_caches().mend();
     for (const auto& index : world.indexes) index->make_whole();
     for (SimulatedChannel* channel : world.channels) {
         channel->part().health = Health::up;

@@ -10,7 +10,7 @@ namespace {
 // A habit counts as fired once somebody showed it.
 void watch(Staging& staging, std::uint64_t (People::*count)() const) {
     People& people = staging.disaster.people();
-    staging.world().ground.schedule().at(staging.to, [&people, count, fired = staging.fired] {
+    staging.disaster.when_healed([&people, count, fired = staging.fired] {
         if ((people.*count)() > 0) fired();
     });
 }

@@ -37,7 +37,12 @@ void copy_ends(Staging& staging) {
     SimulatedRecoveries& recoveries = *staging.world().recoveries;
     staging.later([&recoveries] {
         for (auto& [name, copy] : recoveries.copies()) copy.answers = false;
+        recoveries.of_caches().stop();
     });
+}
+void no_snapshot_is_sound(Staging& staging) {
+    SimulatedBackups& backups = *staging.world().backups;
+    staging.later([&backups] { backups.damage_snapshots(); });
 }
 
 void schema_of_copies_is_earlier(Staging& staging) {
@@ -51,6 +56,7 @@ std::span<const FaultPiece> faults_of_recoveries() {
     static constexpr std::array faults{
         FaultPiece{"the store of backups is silent", "75", store_of_backups_is_silent},
         FaultPiece{"the newest backups are damaged", "79", newest_backups_are_damaged},
+        FaultPiece{"no snapshot of a cache is sound", "79", no_snapshot_is_sound},
         FaultPiece{"the archived log has a gap", "79", log_has_a_gap},
         FaultPiece{"work on backups and recoveries is killed", "1", side_work_dies},
         FaultPiece{"nobody knows who is excluded", "42", excluded_are_not_known},

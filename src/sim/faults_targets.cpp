@@ -147,6 +147,35 @@ void replica_hangs(Staging& staging) {
     freeze_for_a_while(staging, staging.world().caches.front()->at(staging.other()).part);
 }
 
+void master_dies(Staging& staging) {
+    if (staging.world().caches.empty()) return;
+    stop_for_a_while(staging, staging.world().caches.front()->at(staging.home()).part);
+}
+void master_hangs(Staging& staging) {
+    if (staging.world().caches.empty()) return;
+    freeze_for_a_while(staging, staging.world().caches.front()->at(staging.home()).part);
+}
+// A program beside the application: no maintenance mode is told to it, and it finds the master as clients do.
+void others_write_to_the_cache(Staging& staging) {
+    static constexpr Span every = 250ms;
+    static constexpr std::int64_t numbered_from = 1'000'000'000, writes_max = 400;
+    static constexpr std::uint64_t bytes = 90;
+    Disaster& disaster = staging.disaster;
+    Ground& ground = staging.world().ground;
+    const std::int64_t writes = 1 + static_cast<std::int64_t>(staging.random.below(writes_max));
+    for_cache(staging, [&disaster, &ground, writes](CacheModel& cache) {
+        for (std::int64_t i = 0; i < writes; ++i)
+            ground.schedule().after(every * i, [&disaster, &ground, &cache, i] {
+                const auto told = cache.told_to(ground.outside());
+                if (disaster.is_healed() || !told) return;
+                CacheModel::Node& node = cache.at(*told);
+                if (!cache.accepts_writes(node) || !ground.open_both(ground.outside(), *told)) return;
+                cache.write(node, RecordKind::rows, numbered_from + i, 1, bytes);
+                cache.log().acknowledge(node.held.branch);
+            });
+    });
+}
+
 void instance_dies(Staging& staging) {
     if (staging.world().applications.empty()) return;
     auto& instances = staging.world().applications.front()->sites()[staging.other()].instances;
@@ -230,6 +259,9 @@ std::span<const FaultPiece> faults_of_targets() {
         FaultPiece{"the Sentinels fail over by themselves", "70, 71", sentinels_fail_over_themselves},
         FaultPiece{"the replica dies and comes back", "70, 73", replica_dies},
         FaultPiece{"the replica hangs for a while", "70, 73", replica_hangs},
+        FaultPiece{"the cache's master dies and comes back", "70, 73", master_dies},
+        FaultPiece{"the cache's master hangs for a while", "70, 73", master_hangs},
+        FaultPiece{"others write to the cache", "89", others_write_to_the_cache},
         FaultPiece{"an instance dies and comes back", "57", instance_dies},
         FaultPiece{"an instance hangs for a while", "57", instance_hangs},
         FaultPiece{"the entrance hangs for a while", "76", entrance_hangs},

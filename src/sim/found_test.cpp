@@ -176,5 +176,95 @@ TEST(Found, AControllerThatComesBackGivesNoOrder) {
     EXPECT_GT(came_back, 0);
 }
 
+const ShippedUse redis_recovery{"redis-recovery",
+                                {{"region", "us-east-1"}, {"replica", "us-west-2"}, {"name", "copy"}}};
+
+// Calls `then` once, when an entry says that the step is there.
+void when(Disaster& disaster, const std::string& step, StepState state, const std::function<void(World&)>& then) {
+    disaster.controller().on_entry = [&disaster, step, state, then, done = false](const Entry& entry,
+                                                                                  const RunState& run) mutable {
+        if (done || get_string(entry.body, "step") != step || run.record(*run.find(step)).state != state) return;
+        done = true;
+        then(disaster.world());
+    };
+}
+std::ptrdiff_t take_overs(Disaster& disaster) {
+    return std::ranges::count(disaster.world().ground.effects(), EffectKind::cache_take_over, &Effect::kind);
+}
+
+// It was told to wait an hour and nobody had noted how long it waited before: it went on waiting for ever.
+TEST(Found, ASentinelThatWasNotSeenBeforeItWasToldWatchesAsBefore) {
+    const Programme programme = programme_of(redis_recovery);
+    Disaster disaster(programme.assignment, 267);
+    disaster.set_up(Loss::flushed);
+    Part& silent = disaster.world().caches.front()->sentinels().front().part;
+    disaster.controller().on_entry = [&, entries = 0](const Entry& entry, const RunState&) mutable {
+        if (get_string(entry.body, "step") == "hold-sentinels")
+            silent.health = ++entries == 1 ? Health::frozen : Health::up;
+    };
+    ASSERT_TRUE(disaster.start());
+    disaster.play(10min);
+    ASSERT_TRUE(disaster.controller().state()->result());
+    EXPECT_EQ(*disaster.controller().state()->result(), RunResult::succeeded);
+    for (const CacheModel::Sentinel& sentinel : disaster.world().caches.front()->sentinels())
+        EXPECT_EQ(sentinel.down_after, disaster.world().caches.front()->pace().down_after) << sentinel.part.name;
+}
+
+// The master copied the recovered data set and was pointed elsewhere; for an hour the run waited that all is loaded,
+// the application in maintenance mode and nobody told.
+TEST(Found, ACopyThatNobodyMakesAnyMoreIsNotWaitedForUntilItsDeadline) {
+    const Programme programme = programme_of(redis_recovery);
+    Disaster disaster(programme.assignment, 334);
+    disaster.set_up(Loss::flushed);
+    disaster.people().habits.minds_the_run = false;
+    when(disaster, "take-over", StepState::succeeded, [](World& world) {
+        CacheModel& cache = *world.caches.front();
+        world.recoveries->of_caches().stop();
+        cache.fail_over(cache.sentinels()[1], 1);
+    });
+    ASSERT_TRUE(disaster.start());
+    disaster.play(5min);
+    const RunState& run = *disaster.controller().state();
+    EXPECT_EQ(run.record(*run.find("loaded")).state, StepState::failed);
+    EXPECT_EQ(run.phase(), RunPhase::holding) << "a person is needed, and is told at once";
+}
+
+// It was master no longer for the Sentinels and did not know yet: only behind the point of no return it was seen.
+TEST(Found, AMasterThatTheSentinelsDoNotNameIsNotReplaced) {
+    const Programme programme = programme_of(redis_recovery);
+    Disaster disaster(programme.assignment, 100);
+    disaster.set_up(Loss::flushed);
+    disaster.people().habits.minds_the_run = false;
+    when(disaster, "keep", StepState::succeeded, [](World& world) {
+        CacheModel& cache = *world.caches.front();
+        cache.lead(cache.at(1));
+        for (CacheModel::Sentinel& sentinel : cache.sentinels()) sentinel.master = 1;
+    });
+    ASSERT_TRUE(disaster.start());
+    disaster.play(10min);
+    const RunState& run = *disaster.controller().state();
+    EXPECT_EQ(take_overs(disaster), 0);
+    EXPECT_EQ(run.record(*run.find("take-over")).state, StepState::failed);
+    EXPECT_EQ(run.record(*run.find("hold-sentinels")).state, StepState::compensated);
+}
+
+// What it takes after a restart is not in what was kept, and positions of two histories do not tell how much that is.
+TEST(Found, AMasterThatWasRestartedSinceItWasKeptIsNotReplaced) {
+    const Programme programme = programme_of(redis_recovery);
+    Disaster disaster(programme.assignment, 1);
+    disaster.set_up(Loss::flushed);
+    disaster.people().habits.minds_the_run = false;
+    when(disaster, "keep", StepState::succeeded, [](World& world) {
+        Part& master = world.caches.front()->at(0).part;
+        world.ground.set_health(master, Health::dead);
+        world.ground.set_health(master, Health::up);
+    });
+    ASSERT_TRUE(disaster.start());
+    disaster.play(10min);
+    EXPECT_EQ(take_overs(disaster), 0);
+    const RunState& run = *disaster.controller().state();
+    EXPECT_NE(run.record(*run.find("take-over")).says.find("restarted or failed over"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace kedge::sim

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/events.h"
 #include "sim/judge/invariant.h"
 #include "sim/shipped_plans_for_tests.h"
 #include "sim/trial.h"
@@ -23,6 +24,7 @@ const ShippedUse swap{"promote-recovery",
 const ShippedUse exchange{"exchange-database",
                           {{"name", "copy"}, {"region", "us-east-1"}, {"standby", "us-west-2"}, {"schema", "3"}}};
 const ShippedUse reindex{"knowledge-index-rebuild", {{"region", "us-east-1"}}};
+const ShippedUse cache_back{"redis-recovery", {{"region", "us-east-1"}, {"replica", "us-west-2"}, {"name", "copy"}}};
 const ShippedUse planned{"database-failover", {{"from", "us-east-1"}, {"to", "us-west-2"}, {"mode", "planned"}}};
 constexpr std::uint64_t seeds_max = 1000;
 
@@ -44,6 +46,16 @@ void act(Disaster& disaster, Span after, const std::string& step, int attempt,
         deed(world);
         (void)world.ground.end_call();
     });
+}
+// Does something when a step has come so far.
+void on_step(Disaster& disaster, const std::string& step, const std::string& state,
+             const std::function<void(World&)>& deed) {
+    World& world = disaster.world();
+    disaster.controller().on_entry = [&world, step, state, deed](const Entry& entry, const RunState&) {
+        if (entry.kind == events::step_moved && get_string(entry.body, "step") == step &&
+            get_string(entry.body, "to") == state)
+            world.ground.schedule().after(0ms, [&world, deed] { deed(world); });
+    };
 }
 Moment far(const World& world) {
     return world.ground.now() + 1h;
@@ -332,6 +344,39 @@ const std::vector<Plant>& plants() {
              auto& own = disaster.world().targets.indexes.at("aragora-knowledge");
              own = std::make_unique<LyingIndex>(std::move(own));
          }},
+        {"a restored snapshot is there", "what was loaded is gone before it leads", cache_back,
+         [](Disaster& disaster, Bench&) {
+             on_step(disaster, "lead", "running",
+                     [](World& world) { world.caches.front()->at(0).held = world.caches.front()->nothing(); });
+         }},
+        {"what is replaced is kept", "a data set is replaced at once", cache_back,
+         [](Disaster& disaster, Bench&) {
+             act(disaster, 20ms, "take-over", 1,
+                 [](World& world) { world.ground.note(EffectKind::cache_take_over, 0, 0); });
+         }},
+        {"what is replaced is kept", "what came in after it was kept is not told", cache_back,
+         [](Disaster& disaster, Bench& bench) {
+             Disaster* const one = &disaster;
+             on_step(disaster, "keep", "succeeded", [one](World& world) {
+                 CacheModel& cache = *world.caches.front();
+                 cache.write(cache.at(0), RecordKind::rows, 1'000'000, 1, 90);
+                 cache.log().acknowledge(cache.at(0).held.branch);
+                 one->controller().resumed_after = 20s;
+                 one->controller().die();
+             });
+             bench.tamper = [](Entry& entry) {
+                 Json evidence = get(entry.body, "evidence");
+                 if (!evidence.is_object() || evidence.erase("written_after_it_was_kept_bytes") == 0) return;
+                 set(entry, "evidence", std::move(evidence));
+             };
+         }},
+        {"the excluded stay out", "a gate that lets everybody through", cache_back,
+         [](Disaster& disaster, Bench&) { disaster.world().recoveries->of_caches().leaves_excluded = true; }},
+        {"the cache is put back", "a Sentinel that waits again", cache_back,
+         [](Disaster& disaster, Bench&) {
+             on_step(disaster, "login", "succeeded",
+                     [](World& world) { world.caches.front()->sentinels().back().down_after = 1h; });
+         }},
     };
     return all;
 }
@@ -352,7 +397,7 @@ TEST_P(Judge, FindsWhatIsPlanted) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Judge, testing::ValuesIn(plants()), [](const auto& plant) {
-    std::string name = fmt::format("{} in {}", plant.param.promise, plant.param.use.plan);
+    std::string name = fmt::format("{} in {} by {}", plant.param.promise, plant.param.use.plan, plant.param.says);
     std::ranges::replace_if(
         name, [](char c) { return std::isalnum(c) == 0; }, '_');
     return name;
@@ -365,7 +410,7 @@ TEST(Judges, EachHasSomethingPlantedForIt) {
 }
 
 TEST(Judges, SayNothingWhenNothingIsWrong) {
-    for (const ShippedUse& use : {shipped_failover, failback, planned, release_back, schema_back, reindex})
+    for (const ShippedUse& use : {shipped_failover, failback, planned, release_back, schema_back, reindex, cache_back})
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
             const Outcome outcome = try_once(prepared(use), seed, {.no_faults = true});
             EXPECT_NE(outcome.came, Came::broken) << outcome.story;

@@ -73,6 +73,32 @@ TEST(MistakenPlan, WithADeadlineShorterThanItsStepNeedsIsFoundByDisasters) {
     EXPECT_THAT(told, HasSubstr("step one-master is failed: refused; 2 nodes say they are master"));
 }
 
+Programme mistaken_recovery(const std::string& name) {
+    const std::string file = file_of(name);
+    const ShippedUse use{"redis-recovery", {{"region", "us-east-1"}, {"replica", "us-west-2"}, {"name", "copy"}}};
+    const Programme shipped = programme_of(use);
+    const auto plan = parse_plan(file, read_source(file));
+    EXPECT_TRUE(plan) << plan.mistakes().lines().front();
+    auto programme = make_programme(*plan, shipped.assignment.estate(), shipped.assignment.lab_root, use.inputs);
+    EXPECT_TRUE(programme) << programme.error().message;
+    return std::move(*programme);
+}
+
+TEST(MistakenPlan, ThatDoesNotHoldTheSentinelsIsFoundByDisasters) {
+    const Survey survey = survey_of(mistaken_recovery("sentinels-not-held"));
+    EXPECT_EQ(survey.broken, 0U) << "it stops in the open";
+    EXPECT_EQ(survey.answered_alone, 0U);
+    EXPECT_THAT(as_text(survey), HasSubstr(" at hold-writes (refused)"));
+}
+
+// Nothing else keeps the master from leading with what it was to replace.
+TEST(MistakenPlan, ThatDoesNotCheckThatAllIsLoadedIsKeptBackByTheActionThatLeads) {
+    const Programme programme = mistaken_recovery("leads-before-it-is-loaded");
+    const Survey survey = make_survey(programme, {.disasters = 300, .trial = {}});
+    EXPECT_EQ(survey.broken, 0U) << as_text(survey);
+    EXPECT_GT(survey.recovered, 100U);
+}
+
 TEST(ShippedPlans, NeedNoHelpWhereNothingElseGoesWrong) {
     for (const ShippedUse& use : shipped_uses()) {
         const Programme programme = programme_of(use);

@@ -30,8 +30,6 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 
 const std::vector<ShippedUse>& shipped_uses() {
     static const std::string east = "us-east-1", west = "us-west-2";
-    // Not here: redis-recovery, for no snapshot of a cache is simulated; it runs on real ones in
-    // tests/redis_recovery_test.cpp.
     static const std::vector<ShippedUse> uses{
         {"regional-failover", {{"from", east}, {"to", west}}},
         {"regional-failover", {{"from", east}, {"to", west}, {"scale", "true"}, {"instances", "3"}}},
@@ -42,6 +40,7 @@ const std::vector<ShippedUse>& shipped_uses() {
         {"database-failover", {{"from", east}, {"to", west}, {"mode", "forced"}}},
         {"redis-failover", {{"from", east}, {"to", west}, {"mode", "planned"}}},
         {"redis-failover", {{"from", east}, {"to", west}, {"mode", "forced"}}},
+        {"redis-recovery", {{"region", east}, {"replica", west}, {"name", "copy"}}},
         {"post-failover-verification", {{"region", east}}},
         {"application-rollback", {{"release", "1.1.0"}, {"region", east}, {"other", west}}},
         {"schema-rollback", {{"version", "2"}, {"region", east}, {"other", west}}},

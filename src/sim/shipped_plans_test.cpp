@@ -34,7 +34,8 @@ std::string story_of(Controller& controller) {
 std::string effects_of(World& world) {
     constexpr std::array once{EffectKind::promote,     EffectKind::shut_down,       EffectKind::raise_fence,
                               EffectKind::lower_fence, EffectKind::cache_fail_over, EffectKind::start,
-                              EffectKind::swap_in,     EffectKind::exchange};
+                              EffectKind::swap_in,     EffectKind::exchange,        EffectKind::cache_take_over,
+                              EffectKind::cache_lead};
     std::string text;
     for (const EffectKind kind : once)
         text +=

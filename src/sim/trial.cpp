@@ -235,7 +235,10 @@ void Trial::measure_failures() {
 void Trial::tell() {
     std::string& story = outcome_.story;
     if (outcome_.loss)
-        story += fmt::format("The region that the plan leaves was lost: {}.\n", to_string(*outcome_.loss));
+        story += fmt::format(
+            "{}: {}.\n",
+            disaster_.scene() == Scene::emptied ? "The data was lost" : "The region that the plan leaves was lost",
+            to_string(*outcome_.loss));
     for (const std::size_t fault : outcome_.fired) story += fmt::format("Besides, {}.\n", all_faults()[fault].name);
     for (const Entry& entry : disaster_.controller().store().entries()) {
         if (entry.run != run_id) continue;
@@ -302,12 +305,6 @@ Result<Programme> make_programme(const Plan& plan, Estate estate, std::string la
                                     .reason = "a disaster in the simulator",
                                     .confirm = programme.plan().gate ? programme.plan().gate->confirm : "",
                                     .id = std::string(run_id)};
-    for (const BoundStep& step : programme.plan().steps)
-        if (step.type != nullptr && step.type->name == "recovery.restore-snapshot")
-            return Error{Fault::refused,
-                         fmt::format("step {}: no snapshot of a cache is simulated, so {} cannot be tried", step.id,
-                                     programme.plan().name),
-                         "try it on the lab"};
     const std::vector<StepTime> in_models = TRY(play_undisturbed(programme));
     if (took.empty()) return programme;
     slow_down(programme, took, in_models);

@@ -82,5 +82,9 @@ std::unique_ptr<Invariant> swap_is_fenced();
 std::unique_ptr<Invariant> swap_tells_its_loss();
 std::unique_ptr<Invariant> checked_before_it_serves();
 std::unique_ptr<Invariant> degraded_mode_ends();
+std::unique_ptr<Invariant> snapshot_is_there();
+std::unique_ptr<Invariant> kept_before_it_is_replaced();
+std::unique_ptr<Invariant> excluded_stay_out();
+std::unique_ptr<Invariant> cache_is_put_back();
 
 }  // namespace kedge::sim

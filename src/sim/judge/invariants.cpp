@@ -33,7 +33,11 @@ Invariants all_invariants() {
                             swap_is_fenced,
                             swap_tells_its_loss,
                             checked_before_it_serves,
-                            degraded_mode_ends})
+                            degraded_mode_ends,
+                            snapshot_is_there,
+                            kept_before_it_is_replaced,
+                            excluded_stay_out,
+                            cache_is_put_back})
         all.push_back(make());
     return all;
 }

@@ -13,6 +13,12 @@ constexpr std::array phases{RunPhase::running,      RunPhase::paused,    RunPhas
 
 }  // namespace
 
+const CacheCopies::Copy* recovered_of(const World& world, const CacheModel& cache) {
+    for (const auto& [name, copy] : world.recoveries->of_caches().copies())
+        if (copy.cache == &cache && copy.stage == CacheCopies::Stage::recovered) return &copy;
+    return nullptr;
+}
+
 Ledger::Ledger(const World& world, const BoundPlan& plan, const Estate& estate, std::string requester)
     : world_(world), plan_(plan), estate_(estate), requester_(std::move(requester)), lines_(plan.steps.size()) {
     for (std::size_t i = 0; i < plan.steps.size(); ++i) index_[plan.steps[i].id] = i;
@@ -45,7 +51,9 @@ void Ledger::take(const Entry& entry, const std::function<void(const Move&)>& mo
     for (const RunPhase one : phases)
         if (to_string(one) == word) phase_ = one;
     phase_says_ = get_string(entry.body, "says").value_or("");
-    if (phase_ == RunPhase::ended) ended_at_ = now();
+    if (phase_ != RunPhase::ended) return;
+    ended_at_ = now();
+    succeeded_ = get_string(entry.body, "result") == to_string(RunResult::succeeded);
 }
 
 void Ledger::take_move(const Entry& entry, const std::function<void(const Move&)>& moved) {

@@ -61,6 +61,21 @@ void each_row_lacking(const DatabaseModel& database, const DatabaseModel::Server
     });
 }
 
+// Calls `take` for every acknowledged row of the cache that a copy at `held` holds and one at `other` does not.
+template <class Take>
+void each_row_beyond(const Log& log, Point held, Point other, const Take& take) {
+    std::set<std::int64_t> there;
+    log.each(other, [&](const Record& record) {
+        if (record.kind == RecordKind::rows) there.insert(record.first);
+    });
+    log.each(held, [&](const Record& record) {
+        if (record.kind == RecordKind::rows && record.acknowledged && !there.contains(record.first)) take(record);
+    });
+}
+
+// What was recovered of the cache and may be used; null if nothing was.
+const CacheCopies::Copy* recovered_of(const World& world, const CacheModel& cache);
+
 class Ledger {
 public:
     // `plan` as the run has it, with its first step `start` if it has a gate. All outlive it.
@@ -78,6 +93,7 @@ public:
     const std::string& phase_says() const { return phase_says_; }
     bool past_no_return() const { return past_no_return_; }
     std::optional<Moment> ended_at() const { return ended_at_; }
+    bool succeeded() const { return succeeded_; }
     Epoch epoch() const { return epoch_; }
     int stale_epochs() const { return stale_epochs_; }  // entries of a controller that another had followed
     const std::string& mode() const { return mode_; }
@@ -107,7 +123,7 @@ private:
     std::vector<StepLine> lines_;
     RunPhase phase_ = RunPhase::running;
     std::string phase_says_, mode_;
-    bool past_no_return_ = false;
+    bool past_no_return_ = false, succeeded_ = false;
     std::optional<Moment> ended_at_;
     Epoch epoch_ = 0;
     int stale_epochs_ = 0;

@@ -11,8 +11,10 @@ constexpr Lsn first_offset{100'000};
 constexpr Span sentinel_period = 500ms;
 // A Sentinel turns a second master round only after it called itself master for so long (4 hello periods).
 constexpr Span turn_round_after = 8s;
+// INFO is asked each ten seconds: so often must a master have said that it is a replica, beside the wait for a silent
+// one.
+constexpr Span role_is_asked_twice = 20s;
 constexpr Span replication_delay = 33ms;
-constexpr std::int64_t seed_keys = 40;
 
 }  // namespace
 
@@ -23,25 +25,29 @@ CacheModel::CacheModel(Ground& ground, std::string name, std::size_t index, std:
         Node node;
         node.part = {.name = fmt::format("{}@{}", name_, ground_.name_of(place)), .place = place};
         node.master = place == 0;
-        node.held = {0, first_offset};
         node.linked = place != 0;
-        node.keys = seed_keys;
         nodes_.push_back(std::move(node));
     }
     for (const Place place : sentinels) {
         Sentinel sentinel;
         sentinel.part = {.name = fmt::format("sentinel of {} {}", name_, ground_.name_of(place)), .place = place};
         sentinel.silent_since.resize(nodes_.size());
+        sentinel.replica_since.resize(nodes_.size());
         sentinel.sentinel_silent.resize(sentinels.size());
         sentinel.down_after = pace_.down_after;
         sentinels_.push_back(std::move(sentinel));
     }
+    seed();
     ground_.on_change([this] { refresh(); });
     ground_.schedule().after(sentinel_period, [this] { tick(); });
 }
 
 bool CacheModel::holds_down(const Sentinel& sentinel, Place node) const {
-    return sentinel.silent_since[node] && ground_.now() - *sentinel.silent_since[node] >= sentinel.down_after;
+    const auto lasts = [&](const std::optional<Moment>& since, Span limit) {
+        return since && ground_.now() - *since >= limit;
+    };
+    return lasts(sentinel.silent_since[node], sentinel.down_after) ||
+           lasts(sentinel.replica_since[node], sentinel.down_after + role_is_asked_twice);
 }
 
 // CKQUORUM: enough Sentinels that it does not take for down, to agree and to elect.
@@ -71,10 +77,16 @@ std::optional<Point> CacheModel::final_point() const {
     return std::nullopt;
 }
 
+const CacheModel::Node* CacheModel::leader_of(const Node& replica) const {
+    return replica.follows < nodes_.size() ? &nodes_[replica.follows] : beside();
+}
+
+// One that copies the server beside gives what it got to its own replicas.
 bool CacheModel::may_link(const Node& replica) const {
-    const Node& sender = nodes_[replica.follows];
-    return !replica.master && replica.part.health == Health::up && &sender != &replica && sender.master &&
-           sender.part.health == Health::up && ground_.open_both(sender.part.place, replica.part.place);
+    const Node* const sender = leader_of(replica);
+    return !replica.master && replica.part.health == Health::up && sender != nullptr && sender != &replica &&
+           (sender->master || (copies_beside(*sender) && sender->linked)) && sender->part.health == Health::up &&
+           ground_.open_both(sender->part.place, replica.part.place);
 }
 
 void CacheModel::settle() {
@@ -83,7 +95,7 @@ void CacheModel::settle() {
 
 void CacheModel::settle(Node& node) {
     if (node.master || !node.linked) return;
-    const Node& sender = nodes_[node.follows];
+    const Node& sender = *leader_of(node);
     const Lsn reached = log_.position_at(sender.held.branch, ground_.now() - replication_delay);
     if (reached <= node.held.position) return;
     node.held = {sender.held.branch, reached};
@@ -91,6 +103,7 @@ void CacheModel::settle(Node& node) {
 }
 
 void CacheModel::refresh() {
+    note_restarts();
     for (Node& node : nodes_) {
         const bool possible = may_link(node);
         if (node.linked && !possible) {
@@ -100,26 +113,31 @@ void CacheModel::refresh() {
             node.linking = true;
             const Place place = node.part.place;
             ground_.schedule().after(ground_.random().between(pace_.link_least, pace_.link_most), [this, place] {
-                Node& replica = nodes_[place];
-                replica.linking = false;
-                if (!may_link(replica)) return;
-                const Node& sender = nodes_[replica.follows];
-                replica.linked = true;
-                // Another history: it starts over from the master's data, whatever it had.
-                const Lsn reached = log_.position_at(sender.held.branch, ground_.now() - replication_delay);
-                if (!log_.leads_to(replica.held, sender.held.branch) || reached > replica.held.position)
-                    replica.held.position = std::max(reached, log_.begin(sender.held.branch));
-                replica.held.branch = sender.held.branch;
-                replica.keys = sender.keys;
-                ground_.changed();
+                nodes_[place].linking = false;
+                link(nodes_[place]);
             });
         }
     }
 }
 
+void CacheModel::link(Node& replica) {
+    if (!may_link(replica)) return;
+    const Node& sender = *leader_of(replica);
+    const bool other_history = !log_.leads_to(replica.held, sender.held.branch);
+    if (other_history && copies_beside(replica)) return begin_to_load(replica);
+    replica.linked = true;
+    // Another history: it starts over from the master's data, whatever it had.
+    const Lsn reached = log_.position_at(sender.held.branch, ground_.now() - replication_delay);
+    if (other_history || reached > replica.held.position)
+        replica.held.position = std::max(reached, log_.begin(sender.held.branch));
+    replica.held.branch = sender.held.branch;
+    replica.keys = sender.keys;
+    ground_.changed();
+}
+
 Lsn CacheModel::write(Node& node, RecordKind kind, std::int64_t first, std::int64_t count, std::uint64_t bytes) {
     node.held.position = log_.append(node.held.branch, kind, first, count, bytes, ground_.now());
-    if (kind == RecordKind::canary) node.keys = seed_keys + 1;
+    if (kind == RecordKind::rows || kind == RecordKind::canary) node.keys += count;
     return node.held.position;
 }
 
@@ -155,7 +173,7 @@ void CacheModel::finish(std::size_t index, Place target) {
     leader.epoch = epoch_;
     leader.failing_over = false;
     for (Node& other : nodes_)
-        if (!other.master && &other != &node) other.follows = target;
+        if (!other.master && &other != &node && !copies_beside(other)) other.follows = target;
     ground_.changed();
 }
 
@@ -183,6 +201,7 @@ void CacheModel::tick() {
     }
     fail_over_by_itself();
     turn_round();
+    fix_configuration();
 }
 
 void CacheModel::watch(Sentinel& sentinel) {
@@ -192,9 +211,13 @@ void CacheModel::watch(Sentinel& sentinel) {
         else if (!since)
             since = ground_.now() - ground_.random().between(0ms, sentinel_period);
     };
-    for (const Node& node : nodes_)
-        note(sentinel.silent_since[node.part.place],
-             node.part.health == Health::up && ground_.open_both(sentinel.part.place, node.part.place));
+    for (const Node& node : nodes_) {
+        const Place place = node.part.place;
+        const bool answers = node.part.health == Health::up && ground_.open_both(sentinel.part.place, place);
+        note(sentinel.silent_since[place], answers);
+        std::optional<Moment>& replica_since = sentinel.replica_since[place];
+        if (answers) replica_since = node.master ? std::nullopt : std::optional(replica_since.value_or(ground_.now()));
+    }
     for (std::size_t i = 0; i < sentinels_.size(); ++i)
         note(sentinel.sentinel_silent[i], sentinels_[i].part.health == Health::up &&
                                               ground_.open_both(sentinel.part.place, sentinels_[i].part.place));

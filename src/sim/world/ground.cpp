@@ -42,6 +42,9 @@ std::string_view to_string(EffectKind kind) {
         case EffectKind::cache_fail_over: return "cache fail-over";
         case EffectKind::cache_follow: return "cache follow";
         case EffectKind::cache_canary: return "cache canary";
+        case EffectKind::cache_take_over: return "cache take-over";
+        case EffectKind::cache_lead: return "cache lead";
+        case EffectKind::sentinels_told: return "tell Sentinels";
         case EffectKind::set_writes: return "set writes";
         case EffectKind::scale: return "scale";
         case EffectKind::deploy: return "deploy";

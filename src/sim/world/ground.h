@@ -76,6 +76,9 @@ enum class EffectKind {
     cache_fail_over,
     cache_follow,
     cache_canary,
+    cache_take_over,  // a master began to copy a recovered data set in place of its own
+    cache_lead,       // and is master again
+    sentinels_told,   // for how long a node must be silent
     set_writes,
     scale,
     deploy,

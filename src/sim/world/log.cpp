@@ -21,15 +21,33 @@ BranchId Log::fork(Point from, Moment at, std::uint32_t above) {
     return branches_.size() - 1;
 }
 
-BranchId Log::exchange(BranchId running, Point content, Moment at) {
+BranchId Log::exchange(BranchId running, Point content, Moment at, Kept kept) {
     const Lsn end = branches_[running].end;
     branches_.push_back({.continues = running,
                          .holds = settled(content),
                          .begin = end,
                          .end = end,
                          .timeline = branches_[running].timeline,
-                         .since = at});
+                         .since = at,
+                         .kept = kept});
     return branches_.size() - 1;
+}
+
+BranchId Log::restore(Point content, Lsn start, Moment at, Kept kept) {
+    branches_.push_back({.holds = settled(content),
+                         .begin = start,
+                         .end = start,
+                         .timeline = newest_timeline() + 1,
+                         .since = at,
+                         .kept = kept});
+    return branches_.size() - 1;
+}
+
+BranchId Log::history(BranchId branch) const {
+    while (branches_[branch].continues &&
+           branches_[branch].timeline == branches_[*branches_[branch].continues].timeline)
+        branch = *branches_[branch].continues;
+    return branch;
 }
 
 bool Log::is_exchange(const Branch& branch) const {

@@ -5,7 +5,8 @@
 // counted on these records, each a range of numbered rows.
 //
 // Where one database of a running server is exchanged for another, the log goes on and what it holds does not: such a
-// branch continues one, in position and timeline, and holds what another point holds.
+// branch continues one, in position and timeline, and holds what another point holds. What is loaded from a file begins
+// a history of its own.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,15 @@
 
 namespace kedge::sim {
 
-enum class RecordKind : std::uint8_t { rows, heartbeat, canary, housekeeping };
+enum class RecordKind : std::uint8_t {
+    rows,
+    heartbeat,
+    canary,
+    housekeeping,
+    excluded,  // keys that must not come back: of people who were erased since, or that plans drop
+};
+// What a branch goes on to hold of what it begins with.
+enum class Kept : std::uint8_t { all, without_excluded };
 
 struct Record {
     Lsn end;  // the log stands there after it
@@ -43,7 +52,9 @@ public:
     // A new branch that leaves `from` where it stands. Its timeline is later than that of `from` and than `above`.
     BranchId fork(Point from, Moment at, std::uint32_t above = 0);
     // A new branch on which `running` goes on, with what `content` holds in place of what it held.
-    BranchId exchange(BranchId running, Point content, Moment at);
+    BranchId exchange(BranchId running, Point content, Moment at, Kept kept = Kept::all);
+    // A new branch that continues none: it begins at `start` with what `content` holds.
+    BranchId restore(Point content, Lsn start, Moment at, Kept kept = Kept::all);
     Lsn append(BranchId branch, RecordKind kind, std::int64_t first, std::int64_t count, std::uint64_t bytes,
                Moment at);
     void acknowledge(BranchId branch);  // its newest record
@@ -52,6 +63,8 @@ public:
     Lsn begin(BranchId branch) const { return branches_[branch].begin; }
     std::uint32_t timeline(Point point) const { return branches_[containing(point)].timeline; }
     std::uint32_t newest_timeline() const;  // of all branches
+    // The branch from which on copies of `branch` compare by position alone: it, or what exchanges made it of.
+    BranchId history(BranchId branch) const;
     // How far `branch` had been written at `when`; its beginning if it was not there yet.
     Lsn position_at(BranchId branch, Moment when) const;
     // The branch, `point.branch` or one that it continues, on which the position lies.
@@ -65,9 +78,13 @@ public:
     // Calls `take(record)` for every record that a copy at `point` holds, newest branch first.
     template <class Take>
     void each(Point point, const Take& take) const {
-        for (std::optional<Point> at = settled(point); at; at = before(*at))
+        Kept kept = Kept::all;
+        for (std::optional<Point> at = settled(point); at; at = before(*at)) {
             for (const Record& record : branches_[at->branch].records)
-                if (record.end <= at->position) take(record);
+                if (record.end <= at->position && (kept == Kept::all || record.kind != RecordKind::excluded))
+                    take(record);
+            if (branches_[at->branch].kept != Kept::all) kept = Kept::without_excluded;
+        }
     }
     // Calls `take(record)` for every record of the history that a copy at `point` lacks.
     template <class Take>
@@ -86,6 +103,7 @@ private:
         Lsn begin, end;
         std::uint32_t timeline = 1;
         Moment since{};
+        Kept kept = Kept::all;  // of `holds`
         std::vector<Record> records;
     };
     bool is_exchange(const Branch& branch) const;

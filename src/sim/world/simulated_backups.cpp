@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace kedge::sim {
 namespace {
 
 constexpr Span old_at_first = 3h;
+constexpr std::array<Span, 3> snapshots_at_first{51h, 27h, 3h};
 constexpr Span judging_least = 2s, judging_most = 60s;
 constexpr Span taking_least = 5s, taking_most = 40s;
 
@@ -37,17 +39,51 @@ DatabaseModel::Server* reachable_copy(Ground& ground, DatabaseModel& database, c
     return reached ? &server : nullptr;
 }
 
-SimulatedBackups::SimulatedBackups(Ground& ground, const Estate& estate, std::vector<DatabaseModel*> databases)
+SimulatedBackups::SimulatedBackups(Ground& ground, const Estate& estate, std::vector<DatabaseModel*> databases,
+                                   std::vector<CacheModel*> caches)
     : ground_(ground),
       part_{.name = "the store of backups", .place = ground.outside()},
       databases_(std::move(databases)),
+      caches_(std::move(caches)),
       work_(ground) {
     for (const BackupPolicy& policy : estate.backups) {
         // A log is never old: its newest segment was archived a moment ago.
         const Span age = policy.kind == BackupKind::log ? Span{1s} : old_at_first;
-        policies_[policy.name] = {
-            .policy = policy, .newest = ground.now() - std::min(age, policy.max_age), .judged_at = {}, .answers = {}};
+        policies_[policy.name] = {.policy = policy,
+                                  .newest = ground.now() - std::min(age, policy.max_age),
+                                  .judged_at = {},
+                                  .answers = {},
+                                  .snapshots = {}};
+        const auto of = std::ranges::find(caches_, policy.of, [](const auto* cache) { return cache->name(); });
+        if (policy.kind != BackupKind::snapshot || of == caches_.end()) continue;
+        Held& held = policies_[policy.name];
+        held.cache = *of;
+        held.taken = 0;
+        for (const Span before : snapshots_at_first) {
+            const Moment taken = ground.now() - std::min(before, policy.max_age * 3);
+            ++held.taken;
+            add_snapshot(held, taken, {0, (*of)->log().position_at(0, taken)});
+        }
     }
+}
+
+void SimulatedBackups::add_snapshot(Held& held, Moment taken, Point holds) {
+    std::int64_t keys = 0;
+    held.cache->log().each(holds, [&](const Record& record) {
+        const bool is_key =
+            record.kind == RecordKind::rows || record.kind == RecordKind::excluded || record.kind == RecordKind::canary;
+        if (is_key) keys += record.count;
+    });
+    held.newest = taken;
+    held.snapshots.insert(held.snapshots.begin(), {.name = held.name(), .taken = taken, .holds = holds, .keys = keys});
+}
+
+const std::vector<SimulatedBackups::Snapshot>* SimulatedBackups::snapshots_of(const std::string& cache,
+                                                                              const std::string& policy) const {
+    for (const auto& [name, held] : policies_)
+        if (held.cache != nullptr && held.cache->name() == cache && (policy.empty() || policy == name))
+            return &held.snapshots;
+    return nullptr;
 }
 
 Result<SimulatedBackups::Held*> SimulatedBackups::find(const std::string& policy) {
@@ -120,16 +156,40 @@ Result<void> SimulatedBackups::create(const std::string& policy, const std::stri
 
 std::optional<std::string> SimulatedBackups::take(Held& held, const std::string& region) {
     if (part_.health != Health::up) return part_.name + " does not answer";
+    if (held.cache != nullptr) {
+        const auto place = ground_.place_of(region);
+        return place ? take_snapshot(held, *place) : "there is no region " + region;
+    }
     const auto of =
         std::ranges::find(databases_, held.policy.of, [](const auto* database) { return database->name(); });
     if (of == databases_.end()) return held.policy.of + " is no database";
     if (reachable_copy(ground_, **of, region) == nullptr)
         return fmt::format("{}@{} does not answer", held.policy.of, region);
+    note_taken(held);
+    return std::nullopt;
+}
+
+std::optional<std::string> SimulatedBackups::take_snapshot(Held& held, Place place) {
+    held.cache->settle();
+    const CacheModel::Node& node = held.cache->at(place);
+    if (node.part.health != Health::up || !ground_.open_both(ground_.outside(), place))
+        return node.part.name + " does not answer";
+    note_taken(held);
+    add_snapshot(held, ground_.now(), node.held);
+    return std::nullopt;
+}
+
+void SimulatedBackups::note_taken(Held& held) {
     ++held.taken;
     held.newest = ground_.now();
     held.damaged = false;
     held.judged_at.reset();
-    return std::nullopt;
+}
+
+void SimulatedBackups::take_snapshots() {
+    for (auto& [name, held] : policies_)
+        for (Place place = 0; held.cache != nullptr && place < ground_.regions().size(); ++place)
+            if (held.cache->at(place).master && !take_snapshot(held, place)) break;
 }
 
 Result<std::optional<std::string>> SimulatedBackups::failure(const std::string&, const std::string& key) {
@@ -137,13 +197,26 @@ Result<std::optional<std::string>> SimulatedBackups::failure(const std::string&,
 }
 
 void SimulatedBackups::damage_newest() {
-    for (auto& [name, held] : policies_) held.damaged = true;
+    for (auto& [name, held] : policies_) {
+        held.damaged = true;
+        if (!held.snapshots.empty()) held.snapshots.front().damaged = true;
+    }
+}
+
+void SimulatedBackups::damage_snapshots() {
+    for (auto& [name, held] : policies_) {
+        held.damaged = held.damaged || held.cache != nullptr;
+        for (Snapshot& snapshot : held.snapshots) snapshot.damaged = true;
+    }
 }
 
 void SimulatedBackups::mend() {
     part_.health = Health::up;
     has_gap = false;
-    for (auto& [name, held] : policies_) held.damaged = false;
+    for (auto& [name, held] : policies_) {
+        held.damaged = false;
+        for (Snapshot& snapshot : held.snapshots) snapshot.damaged = false;
+    }
 }
 
 }  // namespace kedge::sim

@@ -1,5 +1,6 @@
 // The backups of the simulated world, as plans reach them: one newest backup for each policy, sound or damaged, and the
-// log that goes with them, whole or with a gap.
+// log that goes with them, whole or with a gap. Of caches older snapshots lie there as well, and each is a point of its
+// cache's log.
 #pragma once
 
 #include <map>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "estate/estate.h"
+#include "sim/world/cache_model.h"
 #include "sim/world/database_model.h"
 #include "sim/world/side_work.h"
 #include "targets/backups.h"
@@ -15,8 +17,17 @@ namespace kedge::sim {
 
 class SimulatedBackups final : public Backups {
 public:
-    // The databases outlive it.
-    SimulatedBackups(Ground& ground, const Estate& estate, std::vector<DatabaseModel*> databases);
+    struct Snapshot {
+        std::string name;
+        Moment taken{};
+        Point holds;
+        std::int64_t keys = 0;
+        bool damaged = false;
+    };
+
+    // Databases and caches outlive it.
+    SimulatedBackups(Ground& ground, const Estate& estate, std::vector<DatabaseModel*> databases,
+                     std::vector<CacheModel*> caches = {});
 
     Result<BackupsLook> look(const std::string& policy, Moment deadline) override;
     Result<void> judge(const std::string& policy, Judging judging, const std::string& key, Moment deadline) override;
@@ -27,7 +38,12 @@ public:
     Part& part() { return part_; }
     const Part& part() const { return part_; }
     SideWork& work() { return work_; }
+    // Of a cache, newest first; `policy` may be empty if it has one. Null: it has none such.
+    const std::vector<Snapshot>* snapshots_of(const std::string& cache, const std::string& policy) const;
+    // Of every cache that has a policy, now.
+    void take_snapshots();
     void damage_newest();
+    void damage_snapshots();  // all of them
     void mend();
 
     bool has_gap = false;  // in the archived log
@@ -40,6 +56,8 @@ private:
         bool damaged = false;
         std::optional<Moment> judged_at;
         std::map<std::string, BackupAnswer> answers;
+        CacheModel* cache = nullptr;      // of which `snapshots` are
+        std::vector<Snapshot> snapshots;  // newest first
 
         std::string name() const { return policy.name + "-" + std::to_string(taken); }
     };
@@ -49,10 +67,14 @@ private:
                        Moment deadline);
     void answer(Held& held, Judging judging, const std::string& key);
     std::optional<std::string> take(Held& held, const std::string& region);
+    std::optional<std::string> take_snapshot(Held& held, Place place);
+    void note_taken(Held& held);
+    static void add_snapshot(Held& held, Moment taken, Point holds);
 
     Ground& ground_;
     Part part_;
     std::vector<DatabaseModel*> databases_;
+    std::vector<CacheModel*> caches_;
     std::map<std::string, Held> policies_;
     SideWork work_;
 };

@@ -19,7 +19,10 @@ Result<SimulatedCache::Node*> SimulatedCache::find(const std::string& region) {
 }
 
 Result<CacheLook> SimulatedCache::look(const std::string& region, Moment deadline) {
-    Node& node = *TRY(find(region));
+    return look_at(*TRY(find(region)), deadline);
+}
+
+CacheLook SimulatedCache::look_at(const Node& node, Moment deadline) {
     const Passage passage = ground_.visit(Port::cache, node.part, deadline);
     if (passage != Passage::through)
         return CacheLook{.reachable = passage == Passage::refused ? Truth::no : Truth::unknown,
@@ -27,7 +30,7 @@ Result<CacheLook> SimulatedCache::look(const std::string& region, Moment deadlin
     model_.settle();
     CacheLook look{.reachable = Truth::yes, .master = truth(node.master)};
     look.offset = static_cast<std::int64_t>(node.held.position.value);
-    look.replication_id = fmt::format("history-{}", node.held.branch);
+    look.replication_id = model_.history_of(node);
     look.keys = node.keys;
     look.manager = "";
     look.append_only = Truth::yes;
@@ -40,7 +43,7 @@ Result<CacheLook> SimulatedCache::look(const std::string& region, Moment deadlin
         });
         look.says = "master";
     } else {
-        look.follows = ground_.regions()[node.follows];
+        look.follows = model_.copies_beside(node) ? model_.recovered_at : ground_.regions()[node.follows];
         look.link_up = truth(node.linked);
         look.says = fmt::format("replica of {}", *look.follows);
     }
@@ -74,15 +77,16 @@ Result<std::vector<SentinelLook>> SimulatedCache::sentinels(Moment deadline) {
 
 Result<void> SimulatedCache::pause_writes(const std::string& region, Span limit, Moment deadline) {
     Node& node = *TRY(find(region));
-    Span down_after = Span::max();
-    for (const CacheModel::Sentinel& sentinel : model_.sentinels())
-        down_after = std::min(down_after, sentinel.down_after);
+    std::optional<Span> down_after;
+    for (const SentinelLook& sentinel : TRY(sentinels(deadline)))
+        if (sentinel.down_after) down_after = std::min(down_after.value_or(*sentinel.down_after), *sentinel.down_after);
     if (limit < 1ms) return Error{Fault::invalid_input, "writes cannot be held for " + kedge::to_string(limit)};
-    if (limit >= down_after)
+    if (!down_after) return Error{Fault::unavailable, "no Sentinel says after how long it takes a master for down"};
+    if (limit >= *down_after)
         return Error{Fault::refused,
                      fmt::format("{}: writes would be held for up to {}, but the Sentinels take the master for down "
                                  "after {} (down-after-milliseconds)",
-                                 region, kedge::to_string(limit), kedge::to_string(down_after))};
+                                 region, kedge::to_string(limit), kedge::to_string(*down_after))};
     const Passage passage = ground_.visit(Port::cache, node.part, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, node.part.name);
     if (!node.master) return Error{Fault::refused, node.part.name + " is a replica and takes no writes"};
@@ -184,33 +188,68 @@ Result<void> SimulatedCache::write_canary(const std::string& region, const std::
     return {};
 }
 
-Result<CacheLook> SimulatedCache::look_beside(const std::string& address, Moment) {
-    return CacheLook{.reachable = Truth::no, .says = address + ": nobody answers there"};
+Result<CacheLook> SimulatedCache::look_beside(const std::string& address, Moment deadline) {
+    const Node* const beside = model_.beside();
+    if (beside == nullptr || address != model_.recovered_at)
+        return CacheLook{.reachable = Truth::no, .says = address + ": nobody answers there"};
+    return look_at(*beside, deadline);
 }
 
-Result<void> SimulatedCache::take_over(const std::string& region, const std::string& address, Moment) {
-    TRY(find(region));
-    return Error{Fault::unavailable, address + ": nobody answers there"};
+Result<void> SimulatedCache::take_over(const std::string& region, const std::string& address, Moment deadline) {
+    Node& node = *TRY(find(region));
+    const CacheLook beside = TRY(look_beside(address, deadline));
+    if (beside.reachable != Truth::yes) return Error{Fault::unavailable, beside.says};
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, node.part.name);
+    if (!node.master && !model_.copies_beside(node))
+        return Error{Fault::conflict, fmt::format("{} is no master that could take it over: it follows {}",
+                                                  node.part.name, ground_.regions()[node.follows])};
+    if (node.master) {
+        ground_.note(EffectKind::cache_take_over, node.part.place, model_.index());
+        model_.take_over(node);
+    }
+    if (passage != Passage::through) return not_through(passage, node.part.name);
+    return {};
 }
 
 Result<void> SimulatedCache::lead(const std::string& region, Moment deadline) {
-    const Node& node = *TRY(find(region));
-    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
-    if (passage != Passage::through) return not_through(passage, node.part.name);
+    Node& node = *TRY(find(region));
+    const CacheLook look = look_at(node, deadline);
+    if (look.reachable != Truth::yes) return Error{Fault::unavailable, look.says};
     if (node.master) return {};
-    return Error{Fault::refused,
-                 fmt::format("{} follows {}, a node of the group", region, ground_.regions()[node.follows])};
+    if (!model_.copies_beside(node))
+        return Error{Fault::refused, fmt::format("{} follows {}, a node of the group", region, *look.follows)};
+    std::size_t naming = 0;
+    for (const SentinelLook& sentinel : TRY(sentinels(deadline))) {
+        if (!sentinel.master) continue;
+        if (*sentinel.master != region)
+            return Error{Fault::refused, fmt::format("Sentinel {} names the node in {} master, not that in {}",
+                                                     sentinel.name, *sentinel.master, region)};
+        ++naming;
+    }
+    if (naming == 0) return Error{Fault::unavailable, "no Sentinel says which node is master"};
+    const Passage passage = ground_.visit(Port::cache, node.part, deadline);
+    if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, node.part.name);
+    ground_.note(EffectKind::cache_lead, node.part.place, model_.index());
+    model_.lead(node);
+    if (passage != Passage::through) return not_through(passage, node.part.name);
+    return {};
 }
 
+// All are told at the same time.
 Result<void> SimulatedCache::set_down_after(const std::map<std::string, Span>& spans, Moment deadline) {
     Result<void> told;
-    for (CacheModel::Sentinel& sentinel : model_.sentinels()) {
+    ground_.side_by_side(model_.sentinels().size(), [&](std::size_t i) {
+        CacheModel::Sentinel& sentinel = model_.sentinels()[i];
         const auto wanted = spans.find(sentinel.part.name);
-        if (wanted == spans.end()) continue;
+        if (wanted == spans.end()) return;
         const Passage passage = ground_.visit(Port::sentinel, sentinel.part, deadline);
-        if (passage != Passage::silent && passage != Passage::refused) sentinel.down_after = wanted->second;
+        if (passage != Passage::silent && passage != Passage::refused) {
+            sentinel.down_after = wanted->second;
+            ground_.note(EffectKind::sentinels_told, sentinel.part.place, model_.index());
+        }
         if (passage != Passage::through) told = not_through(passage, sentinel.part.name);
-    }
+    });
     return told;
 }
 

@@ -28,6 +28,7 @@ public:
 private:
     using Node = CacheModel::Node;
     Result<Node*> find(const std::string& region);
+    CacheLook look_at(const Node& node, Moment deadline);
     Result<CacheModel::Sentinel*> choose_sentinel(const std::vector<SentinelLook>& looks, Place region);
 
     Ground& ground_;

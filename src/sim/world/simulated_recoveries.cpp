@@ -11,6 +11,7 @@ namespace {
 constexpr Span choosing_least = 1s, choosing_most = 20s;
 constexpr Span making_least = 5s, making_most = 2min;
 constexpr Span comparing_least = 1s, comparing_most = 30s;
+constexpr Span keeping_least = 300ms, keeping_most = 30s;
 constexpr Span moving_least = 200ms, moving_most = 4s;
 // What the archive has not received yet.
 constexpr Span archive_behind = 5s;
@@ -38,11 +39,12 @@ Point point_at(const DatabaseModel& database, Moment when) {
 }  // namespace
 
 SimulatedRecoveries::SimulatedRecoveries(Ground& ground, const SimulatedBackups& backups,
-                                         std::vector<DatabaseModel*> databases)
+                                         std::vector<DatabaseModel*> databases, std::vector<CacheModel*> caches)
     : ground_(ground),
       backups_(backups),
       databases_(std::move(databases)),
       part_{.name = "the place of recoveries", .place = ground.outside()},
+      of_caches_(ground, backups, std::move(caches)),
       work_(ground) {}
 
 void SimulatedRecoveries::stand(const std::string& name, DatabaseModel& database, Moment when) {
@@ -57,6 +59,7 @@ Result<RecoveryLook> SimulatedRecoveries::look(const std::string& name, Moment d
     const Passage passage = ground_.visit(Port::recoveries, part_, deadline);
     if (passage != Passage::through) return Error{Fault::unavailable, not_through(passage, part_.name).message};
     RecoveryLook look{.working = truth(work_.goes_on(name))};
+    if (of_caches_.fill(name, look)) return look;
     const auto found = copies_.find(name);
     if (found == copies_.end()) {
         look.says = "there is no recovery " + name;
@@ -260,6 +263,7 @@ Result<void> SimulatedRecoveries::discard(const std::string& name, const std::st
         name, key, moving_least, moving_most,
         [this, name]() -> std::optional<std::string> {
             copies_.erase(name);
+            of_caches_.remove(name);
             return std::nullopt;
         },
         deadline);
@@ -325,12 +329,22 @@ void SimulatedRecoveries::change_content(DatabaseModel& database, DatabaseModel:
     ground_.changed();
 }
 
-Result<void> SimulatedRecoveries::restore_snapshot(const SnapshotOrder& order, const std::string&, Moment) {
-    return Error{Fault::refused, order.cache + ": no snapshot of a cache is simulated"};
+Result<void> SimulatedRecoveries::restore_snapshot(const SnapshotOrder& order, const std::string& key,
+                                                   Moment deadline) {
+    return begin(
+        order.name, key, making_least, making_most,
+        [this, order, key]() -> std::optional<std::string> {
+            if (copies_.contains(order.name)) return "there is a recovery " + order.name + " already";
+            return of_caches_.restore(order, key, excluded_are_known);
+        },
+        deadline);
 }
 
-Result<void> SimulatedRecoveries::keep(const std::string& name, const std::string&, const std::string&, Moment) {
-    return Error{Fault::refused, name + ": no snapshot of a cache is simulated"};
+Result<void> SimulatedRecoveries::keep(const std::string& name, const std::string& region, const std::string& key,
+                                       Moment deadline) {
+    return begin(
+        name, key, keeping_least, keeping_most,
+        [this, name, region, key] { return of_caches_.keep(name, region, key); }, deadline);
 }
 
 Result<std::optional<std::string>> SimulatedRecoveries::failure(const std::string& key) {

@@ -1,5 +1,5 @@
 // Databases that the simulated world recovers beside production, as plans reach them. A copy is a point of its
-// database's log; what a promotion replaces is kept as one. Caches are not recovered here.
+// database's log; what a promotion replaces is kept as one. Those of caches are in simulated_cache_copies.h.
 #pragma once
 
 #include <functional>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sim/world/simulated_backups.h"
+#include "sim/world/simulated_cache_copies.h"
 #include "targets/recoveries.h"
 
 namespace kedge::sim {
@@ -30,8 +31,9 @@ public:
         bool exchanges = false;   // as a database of the server that runs there
     };
 
-    // `backups` and the databases outlive it.
-    SimulatedRecoveries(Ground& ground, const SimulatedBackups& backups, std::vector<DatabaseModel*> databases);
+    // `backups`, databases and caches outlive it.
+    SimulatedRecoveries(Ground& ground, const SimulatedBackups& backups, std::vector<DatabaseModel*> databases,
+                        std::vector<CacheModel*> caches = {});
 
     Result<RecoveryLook> look(const std::string& name, Moment deadline) override;
     Result<void> choose(const RecoveryOrder& order, const std::string& key, Moment deadline) override;
@@ -58,6 +60,7 @@ public:
     // A copy as it stood at `when` is there already.
     void stand(const std::string& name, DatabaseModel& database, Moment when);
     std::map<std::string, Copy>& copies() { return copies_; }
+    CacheCopies& of_caches() { return of_caches_; }
     SideWork& work() { return work_; }
 
     bool excluded_are_known = true;  // whom the ledger names
@@ -87,6 +90,7 @@ private:
     std::vector<DatabaseModel*> databases_;
     Part part_;
     std::map<std::string, Copy> copies_;
+    CacheCopies of_caches_;
     SideWork work_;
 };
 

@@ -99,6 +99,7 @@ void World::add_cache(const Target& target) {
     const auto quorum =
         static_cast<int>(target.settings.integer("quorum").value_or(static_cast<std::int64_t>(places.size() / 2 + 1)));
     caches.push_back(std::make_unique<CacheModel>(ground, target.name, caches.size(), places, quorum, pace));
+    caches.back()->recovered_at = target.settings.text("recovered-at").value_or("");
     targets.caches[target.name] = std::make_unique<SimulatedCache>(ground, *caches.back());
 }
 
@@ -164,10 +165,12 @@ void World::add_observers(const Estate& estate) {
     }
     std::vector<DatabaseModel*> watched;
     for (const auto& database : databases) watched.push_back(database.get());
-    auto shelves = std::make_unique<SimulatedBackups>(ground, estate, watched);
+    std::vector<CacheModel*> held;
+    for (const auto& cache : caches) held.push_back(cache.get());
+    auto shelves = std::make_unique<SimulatedBackups>(ground, estate, watched, held);
     backups = shelves.get();
     targets.backups = std::move(shelves);
-    auto beside = std::make_unique<SimulatedRecoveries>(ground, *backups, watched);
+    auto beside = std::make_unique<SimulatedRecoveries>(ground, *backups, watched, std::move(held));
     recoveries = beside.get();
     recoveries->on_tables = [this](const DatabaseModel& database, bool is_copy) {
         for (const auto& schema : schemas)
