@@ -38,6 +38,12 @@ protected:
     bool await_master(const std::string& region) {
         return await([&] { return look(region).master == Truth::yes && sentinels_naming(region) > 0; });
     }
+    void hold_sentinels() {
+        std::map<std::string, Span> longer;
+        const auto all = sentinels();
+        for (const SentinelLook& one : all) longer[one.name] = std::chrono::hours{1};
+        ASSERT_TRUE(cache_.set_down_after(longer, soon()));
+    }
     // A planned failover from east to west as the plans do it, each step waited for.
     void move_to_west() {
         ASSERT_TRUE(cache_.pause_writes("east", world_->down_after() - std::chrono::milliseconds{500}, soon()));
@@ -308,6 +314,52 @@ TEST_P(CacheContract, TakesOverFromNobodyWhoIsNotThere) {
     EXPECT_EQ(look("east").master, Truth::yes);
     EXPECT_TRUE(cache_.lead("east", soon())) << "it does already";
     expect_error(cache_.lead("west", soon()), Fault::refused, "a node of the group");
+}
+
+TEST_P(CacheContract, CopiesADataSetFromAServerBesideAndLeadsAgainWithIt) {
+    hold_sentinels();
+    const std::string beside = world_->start_beside(7);
+    EXPECT_EQ(cache_.look_beside(beside, soon())->keys, 7);
+    expect_error(cache_.take_over("west", beside, soon()), Fault::conflict, "no master");
+    ASSERT_TRUE(cache_.take_over("east", beside, soon()));
+    EXPECT_EQ(look("east").follows, beside);
+    ASSERT_TRUE(await([&] { return look("east").link_up == Truth::yes; }));
+    EXPECT_EQ(look("east").keys, 7);
+    EXPECT_EQ(look("east").replication_id, cache_.look_beside(beside, soon())->replication_id);
+    expect_error(cache_.write_canary("east", "canary", soon()), Fault::refused, "replica");
+    EXPECT_TRUE(await([&] { return look("west").keys == 7; })) << "its replica gets the same";
+    EXPECT_TRUE(cache_.take_over("east", beside, soon())) << "it does already";
+
+    ASSERT_TRUE(cache_.lead("east", soon()));
+    EXPECT_EQ(look("east").master, Truth::yes);
+    EXPECT_TRUE(await([&] {
+        return look("west").link_up == Truth::yes && look("west").replication_id == look("east").replication_id;
+    }));
+    EXPECT_EQ(look("west").keys, 7);
+    EXPECT_EQ(sentinels_naming("east"), 3);
+    EXPECT_TRUE(cache_.write_canary("east", "canary", soon()));
+}
+
+// Sentinels ask a master for its role each ten seconds, and take one that is a replica for down after two of them.
+TEST_P(CacheContract, SentinelsThatAreNotHeldReplaceAMasterThatCopiesAServerBeside) {
+    const std::string beside = world_->start_beside(7);
+    ASSERT_TRUE(cache_.take_over("east", beside, soon()));
+    EXPECT_FALSE(await([&] { return sentinels_naming("west") > 0; }, 2 * world_->down_after()))
+        << "it answers: for a while they wait";
+    EXPECT_TRUE(await([&] { return sentinels_naming("west") == 3; }, std::chrono::seconds{90}));
+    expect_error(cache_.lead("east", soon()), Fault::refused);
+    EXPECT_TRUE(await([&] { return look("east").follows == "west"; }, std::chrono::seconds{60}))
+        << "they turn it round";
+}
+
+TEST_P(CacheContract, AMasterThatStartsAgainHoldsWhatItHeldAndIsCalledOtherwise) {
+    hold_sentinels();
+    const CacheLook before = look("east");
+    world_->kill("east");
+    world_->restart("east");
+    ASSERT_TRUE(await([&] { return look("east").master == Truth::yes; }));
+    EXPECT_EQ(look("east").keys, before.keys);
+    EXPECT_NE(look("east").replication_id, before.replication_id) << "positions of both do not compare";
 }
 
 }  // namespace kedge

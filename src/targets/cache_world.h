@@ -40,6 +40,8 @@ public:
     virtual void freeze(const std::string& name) = 0;  // silence
     virtual void thaw(const std::string& name) = 0;
     virtual void restart(const std::string& name) = 0;  // after a kill, with the data and settings it had
+    // A server of no group, master, that holds so many keys: its address.
+    virtual std::string start_beside(std::int64_t keys) = 0;
     // One Sentinel is made to believe that `region` holds the master.
     virtual void mislead(const std::string& sentinel, const std::string& region) = 0;
 };

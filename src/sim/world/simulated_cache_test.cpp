@@ -46,6 +46,15 @@ public:
     void freeze(const std::string& name) override { ground_.set_health(part(name), Health::frozen); }
     void thaw(const std::string& name) override { ground_.set_health(part(name), Health::up); }
     void restart(const std::string& name) override { ground_.set_health(part(name), Health::up); }
+    std::string start_beside(std::int64_t keys) override {
+        Log& log = model_.log();
+        model_.recovered_at = "beside:6379";
+        const BranchId branch = log.restore(model_.nothing(), Lsn{1}, ground_.now());
+        const Lsn end =
+            log.append(branch, RecordKind::rows, 1, keys, 60 * static_cast<std::uint64_t>(keys), ground_.now());
+        model_.publish({branch, end}, keys);
+        return model_.recovered_at;
+    }
     void mislead(const std::string& sentinel, const std::string& region) override {
         for (CacheModel::Sentinel& one : model_.sentinels())
             if (&one.part == &part(sentinel)) one.master = *ground_.place_of(region);

@@ -75,6 +75,11 @@ public:
     void freeze(const std::string& name) override { group_.freeze(name); }
     void thaw(const std::string& name) override { group_.thaw(name); }
     void restart(const std::string& name) override { group_.restart(name); }
+    std::string start_beside(std::int64_t keys) override {
+        beside_ = std::make_unique<ScratchRedis>(ScratchRedisOptions{.regions = {"alone"}});
+        for (std::int64_t i = 0; i < keys; ++i) beside_->ask("alone", {"SET", "beside:" + std::to_string(i), "x"});
+        return to_string(beside_->endpoint("alone"));
+    }
     void mislead(const std::string& sentinel, const std::string& region) override {
         const Endpoint at = group_.endpoint(region);
         const std::string name = group_.settings().master_name;
@@ -85,6 +90,7 @@ public:
 
 private:
     ScratchRedis group_{{.down_after = 4s}};
+    std::unique_ptr<ScratchRedis> beside_;
     SentinelRedis cache_{group_.settings()};
     std::unique_ptr<Writer> writer_;
 };
