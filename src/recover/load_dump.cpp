@@ -91,7 +91,8 @@ private:
     }
 
     Result<void> pg_restore(const Arguments& what) const { return pg_restore(what, options_.stop); }
-    Result<void> pg_restore(const Arguments& what, const std::stop_token& stop) const {
+    Result<void> pg_restore(const Arguments& what, const std::stop_token& stop,
+                            const Environment& environment = {}) const {
         Arguments words = {server_.program("pg_restore"),
                            "-h",
                            server_.socket_directory(),
@@ -103,7 +104,7 @@ private:
         if (!dump_.has_owners) words.insert(words.end(), {"--no-owner", "--no-privileges"});
         words.insert(words.end(), what.begin(), what.end());
         words.push_back(dump_.path);
-        const RunOutput output = TRY(kedge::run(words, within(load_limit, stop)));
+        const RunOutput output = TRY(kedge::run(words, within(load_limit, stop), {.environment = environment}));
         if (output.exit.ok()) return {};
         return Error{Fault::corrupt, "pg_restore stopped: " + verify::first_error(output.err)};
     }
@@ -157,9 +158,11 @@ private:
         return pg_restore({"-d", dump_.database, "--section=data", "-L", list}, stop);
     }
 
+    // By one process: the rows that are loaded meanwhile are what everybody waits for.
     Result<void> build(std::int64_t key, const std::stop_token& stop) const {
         const std::string list = TRY(write_list(fmt::format("key-{}", key), {key}));
-        TRY(pg_restore({"-d", dump_.database, "--section=post-data", "-L", list}, stop));
+        TRY(pg_restore({"-d", dump_.database, "--section=post-data", "-L", list}, stop,
+                       {"PGOPTIONS=-c max_parallel_maintenance_workers=0"}));
         std::error_code failed;
         std::filesystem::remove(list, failed);
         if (failed) return Error{Fault::unavailable, fmt::format("{}: {}", list, failed.message())};
