@@ -249,7 +249,7 @@ TEST(Found, AMasterThatTheSentinelsDoNotNameIsNotReplaced) {
 }
 
 // What it takes after a restart is not in what was kept, and positions of two histories do not tell how much that is.
-TEST(Found, AMasterThatWasRestartedSinceItWasKeptIsNotReplaced) {
+TEST(RedisTakeOver, LeavesAMasterAloneThatWasRestartedSinceItWasKept) {
     const Programme programme = programme_of(redis_recovery);
     Disaster disaster(programme.assignment, 1);
     disaster.set_up(Loss::flushed);
