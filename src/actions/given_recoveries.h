@@ -13,6 +13,7 @@ namespace kedge {
 class GivenRecoveries final : public Recoveries {
 public:
     RecoveryLook recovery;
+    std::optional<std::string> failed;
 
     Result<RecoveryLook> look(const std::string&, Moment) override { return recovery; }
     Result<void> choose(const RecoveryOrder&, const std::string&, Moment) override { return {}; }
@@ -27,7 +28,7 @@ public:
     Result<void> restore_snapshot(const SnapshotOrder&, const std::string&, Moment) override { return {}; }
     Result<void> keep(const std::string&, const std::string&, const std::string&, Moment) override { return {}; }
     Result<void> discard(const std::string&, const std::string&, Moment) override { return {}; }
-    Result<std::optional<std::string>> failure(const std::string&) override { return std::optional<std::string>(); }
+    Result<std::optional<std::string>> failure(const std::string&) override { return failed; }
 };
 
 }  // namespace kedge

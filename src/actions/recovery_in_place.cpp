@@ -15,8 +15,13 @@ Result<Look> look_ready(const Call& call, bool exchanges, const std::string& doi
     if (recovery->working == Truth::yes) return not_yet(call, *recovery, doing);
     if (recovery->prepared == Truth::yes && recovery->exchanges == exchanges)
         return condition(Truth::yes, recovery->says, get(recovery->proof, "promotion"));
-    if (recovery->usable != Truth::yes) return absent(recovery->usable, recovery->says);
-    return not_yet(call, *recovery, doing);
+    const Look next = TRY(not_yet(call, *recovery, doing));
+    if (next.gave_up || recovery->usable == Truth::yes) return next;
+    // Nothing that goes on makes it usable again, be it what this step began that has shut its gate.
+    return Look{.done = Truth::no,
+                .allowed = recovery->usable,
+                .says = recovery->says,
+                .gave_up = recovery->usable == Truth::no};
 }
 
 Result<Look> look_prepared(const Call& call) {

@@ -12,18 +12,38 @@ protected:
     RecoveryInPlaceActions() {
         auto recoveries = std::make_unique<GivenRecoveries>();
         recovery_ = &recoveries->recovery;
+        failed_ = &recoveries->failed;
         targets_.recoveries = std::move(recoveries);
         *recovery_ = {.exists = true, .working = Truth::no, .says = "as the test has it"};
     }
-    Truth done(const char* action) const {
+    Look look(const char* action) const {
         const Call call{
             .targets = targets_, .target = "db", .region = "east", .with = {{"name", "copy"}}, .key = "r-1/step"};
-        return find_action(action)->look(call).value().done;
+        return find_action(action)->look(call).value();
     }
+    Truth done(const char* action) const { return look(action).done; }
 
     Targets targets_;
     RecoveryLook* recovery_ = nullptr;
+    std::optional<std::string>* failed_ = nullptr;  // the work of the step
 };
+
+TEST_F(RecoveryInPlaceActions, OneThatMayNotBeUsedIsNotWaitedFor) {
+    recovery_->prepared = recovery_->promoted = Truth::no;
+    for (const char* action : {"recovery.load", "recovery.prepare"}) {
+        *failed_ = std::nullopt;
+        for (const Truth usable : {Truth::yes, Truth::unknown, Truth::no}) {
+            recovery_->usable = usable;
+            const Look seen = look(action);
+            EXPECT_EQ(seen.done, Truth::no);
+            EXPECT_EQ(seen.allowed, usable);
+            EXPECT_EQ(seen.gave_up, usable == Truth::no) << to_string(usable);
+        }
+        *failed_ = "the ledger cannot be read";
+        EXPECT_TRUE(look(action).gave_up);
+        EXPECT_NE(look(action).says.find("the ledger cannot be read"), std::string::npos);
+    }
+}
 
 TEST_F(RecoveryInPlaceActions, ItIsPutBackWhenItStandsBesideOrIsLoadedAndHasServed) {
     recovery_->prepared = Truth::yes;

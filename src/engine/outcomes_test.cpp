@@ -87,6 +87,18 @@ TEST(LongWork, ThatNobodyDoesAnyMoreIsNotWaitedForByACheck) {
     EXPECT_LT(stage.now() - gave_up, 10s);
 }
 
+TEST(LongWork, ThatNothingAllowsAnyMoreIsNotWaitedForByAStep) {
+    Stage stage(plan({step("a", {.deadline = 4h})}));
+    stage.thing("a").allowed = Truth::no;
+    stage.wait(1min);
+    EXPECT_EQ(stage.state_of("a"), StepState::ready);
+    const Moment gave_up = stage.now();
+    stage.thing("a").gave_up = true;
+    ASSERT_TRUE(stage.play([&] { return stage.state_of("a") == StepState::failed; }));
+    EXPECT_LT(stage.now() - gave_up, 10s);
+    EXPECT_EQ(stage.thing("a").effects, 0);
+}
+
 TEST(LongWork, ThatGaveUpAfterAllWasDoneHasSucceeded) {
     Stage stage(plan({step("a")}));
     stage.thing("a").gave_up = true;

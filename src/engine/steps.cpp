@@ -142,6 +142,8 @@ void Engine::judge_act(std::size_t step, const Look& look, Moment now, Decision&
         move(step, StepState::running, Cause::already_so, "", now, out);
         return move(step, StepState::succeeded, Cause::already_so, look.says, now, out, look.evidence);
     }
+    // As with a check: what nobody makes possible any more is not waited for.
+    if (look.allowed == Truth::no && look.gave_up) return blocked(step, now, out);
     if (look.allowed != Truth::yes) return;
     if (!gate_open(step, now)) return open_wait(step, WaitFor::gate, state_.bound(step).gate->says, now, out);
     move(step, StepState::running, Cause::dispatched, look.says, now, out, look.evidence, true);
