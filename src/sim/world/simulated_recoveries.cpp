@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace kedge::sim {
@@ -29,6 +30,32 @@ const DatabaseModel::Server& production(const DatabaseModel& database) {
         return std::pair(!server.standby, database.log().timeline(server.held));
     });
     return *furthest;
+}
+
+// By number and how many.
+std::set<std::pair<std::int64_t, std::int64_t>> rows_at(const Log& log, Point point) {
+    std::set<std::pair<std::int64_t, std::int64_t>> rows;
+    log.each(point, [&](const Record& record) {
+        if (record.kind == RecordKind::rows) rows.emplace(record.first, record.count);
+    });
+    return rows;
+}
+
+// So many rows of the one are not in the other.
+std::int64_t count_missing(const std::set<std::pair<std::int64_t, std::int64_t>>& one,
+                           const std::set<std::pair<std::int64_t, std::int64_t>>& other) {
+    std::int64_t count = 0;
+    for (const auto& rows : one)
+        if (!other.contains(rows)) count += rows.second;
+    return count;
+}
+
+// Why it may not be used.
+std::optional<std::string> unusable(const SimulatedRecoveries::Copy& copy) {
+    if (!stands(copy.stage)) return "it does not stand";
+    if (copy.stage != Stage::recovered) return "it does not stand beside production any more";
+    if (copy.gated) return "who is excluded may be in it";
+    return std::nullopt;
 }
 
 Point point_at(const DatabaseModel& database, Moment when) {
@@ -74,19 +101,21 @@ Result<RecoveryLook> SimulatedRecoveries::look(const std::string& name, Moment d
     look.prepared = truth(copy.stage == Stage::prepared || copy.stage == Stage::promoted);
     look.promoted = truth(copy.stage == Stage::promoted);
     look.exchanges = copy.exchanges;
+    look.served = copy.served;
     if (!copy.compared_by.empty()) {
         Json tables = Json::object();
-        if (copy.only_production > 0)
-            tables["lab_heartbeat"] = {{"only_production", copy.only_production}, {"only_copy", 0}, {"changed", 0}};
+        if (copy.only_production + copy.only_copy > 0)
+            tables["lab_heartbeat"] = {
+                {"only_production", copy.only_production}, {"only_copy", copy.only_copy}, {"changed", 0}};
         look.comparison = {{"key", copy.compared_by},
                            {"with", copy.compared_with},
-                           {"equal", copy.only_production == 0},
+                           {"equal", tables.empty()},
                            {"tables", std::move(tables)}};
     }
     if (copy.stage == Stage::working) return look;
     look.stands = look.proved = truth(stands(copy.stage));
     const bool in_use = copy.stage == Stage::recovered;
-    look.usable = truth(in_use && excluded_are_known);
+    look.usable = truth(in_use && !copy.gated);
     look.answers = truth(in_use && copy.answers);
     return look;
 }
@@ -110,6 +139,21 @@ Result<void> SimulatedRecoveries::with_copy(const std::string& name, const std::
             const auto copy = copies_.find(name);
             if (copy == copies_.end()) return "there is no recovery " + name;
             return finish(copy->second);
+        },
+        deadline);
+}
+
+Result<void> SimulatedRecoveries::in_place(const std::string& name, const std::string& region, const std::string& key,
+                                           Span least, Span most,
+                                           std::function<std::optional<std::string>(Copy&, Place)> finish,
+                                           Moment deadline) {
+    return with_copy(
+        name, key, least, most,
+        [this, region, finish = std::move(finish)](Copy& copy) -> std::optional<std::string> {
+            const auto place = ground_.place_of(region);
+            if (!place) return "there is no region " + region;
+            if (copy.in && *copy.in != *place) return fmt::format("it was prepared for {}", ground_.name_of(*copy.in));
+            return finish(copy, *place);
         },
         deadline);
 }
@@ -142,17 +186,18 @@ std::optional<std::string> SimulatedRecoveries::recover(const std::string& name,
     if (of == databases_.end()) return database + " is no database";
     if (backups_.part().health != Health::up) return backups_.part().name + " does not answer";
     const auto there = copies_.find(name);
-    if (there != copies_.end() && stands(there->second.stage) && there->second.key != key)
+    if (there != copies_.end() && (stands(there->second.stage) || there->second.asked != to))
         return "there is a recovery " + name + " already";
     const auto moment = parse_moment(to);
     const Moment end = ground_.now() - archive_behind;
-    Copy copy{.key = key, .stage = Stage::chosen, .database = *of};
+    Copy copy{.key = key, .stage = Stage::chosen, .database = *of, .asked = to};
     copy.point = point_at(**of, moment ? std::min(*moment, end) : end);
     copy.possible = !backups_.has_gap && !(moment && *moment > ground_.now());
     copy.says = copy.possible ? "from the newest base backup" : "the log has a gap before it, or does not reach so far";
     if (!only_choose) {
         copy.stage = copy.possible ? Stage::recovered : Stage::failed;
-        if (copy.possible) copy.says = "it stands at its point";
+        copy.gated = !excluded_are_known;
+        if (copy.possible) copy.says = copy.gated ? "who is excluded is not known" : "it stands at its point";
     }
     copies_[name] = std::move(copy);
     return std::nullopt;
@@ -165,57 +210,61 @@ Result<void> SimulatedRecoveries::compare(const std::string& name, const std::st
         [this, region, key](Copy& copy) { return compare_now(copy, region, key); }, deadline);
 }
 
+std::optional<std::string> SimulatedRecoveries::pass_gate(Copy& copy) const {
+    if (auto why = unusable(copy)) return why;
+    copy.gated = !excluded_are_known;
+    return unusable(copy);
+}
+
 std::optional<std::string> SimulatedRecoveries::compare_now(Copy& copy, const std::string& region,
                                                             const std::string& key) {
-    if (copy.stage != Stage::recovered || !copy.answers) return "the copy does not answer";
+    if (auto why = unusable(copy)) return why;
+    if (!copy.answers) return "the copy does not answer";
     const DatabaseModel::Server* const server = reachable_copy(ground_, *copy.database, region);
     if (server == nullptr) return fmt::format("{}@{} does not answer", copy.database->name(), region);
-    copy.only_production = 0;
-    const Log& log = copy.database->log();
-    const Lsn shared = log.leads_to(copy.point, server->held.branch) ? copy.point.position
-                                                                     : log.fork_of(server->held, copy.point.branch);
-    log.each(server->held, [&](const Record& record) {
-        if (record.end > shared && record.kind == RecordKind::rows) copy.only_production += record.count;
-    });
+    const auto here = rows_at(copy.database->log(), copy.point), there = rows_at(copy.database->log(), server->held);
+    copy.only_production = count_missing(there, here);
+    copy.only_copy = count_missing(here, there);
     copy.compared_by = key;
     copy.compared_with = region;
     return std::nullopt;
 }
 
-Result<void> SimulatedRecoveries::prepare(const std::string& name, const std::string&, const std::string& key,
+Result<void> SimulatedRecoveries::prepare(const std::string& name, const std::string& region, const std::string& key,
                                           Moment deadline) {
-    return with_copy(
-        name, key, moving_least, moving_most,
-        [this](Copy& copy) -> std::optional<std::string> {
-            if (copy.exchanges) return "it is loaded into the running server";
-            if (copy.stage == Stage::prepared || copy.stage == Stage::promoted) return std::nullopt;
-            if (copy.stage != Stage::recovered) return "it does not stand";
-            if (!excluded_are_known) return "who is excluded is not known";
-            copy.stage = Stage::prepared;
-            copy.says = "it is ready to be swapped in";
-            return std::nullopt;
-        },
-        deadline);
+    return in_place(
+        name, region, key, moving_least, moving_most,
+        [this](Copy& copy, Place place) { return prepare_now(copy, place); }, deadline);
+}
+
+std::optional<std::string> SimulatedRecoveries::prepare_now(Copy& copy, Place place) {
+    if (copy.exchanges) return "it is loaded into the running server";
+    if (copy.stage == Stage::prepared || copy.stage == Stage::promoted) return std::nullopt;
+    if (auto why = pass_gate(copy)) return why;
+    copy.stage = Stage::prepared;
+    copy.in = place;
+    copy.says = "it is ready to be swapped in";
+    return std::nullopt;
 }
 
 Result<void> SimulatedRecoveries::promote(const std::string& name, const std::string& region, const std::string& key,
                                           Moment deadline) {
-    return with_copy(
-        name, key, moving_least, moving_most, [this, region](Copy& copy) { return swap_in(copy, region); }, deadline);
+    return in_place(
+        name, region, key, moving_least, moving_most, [this](Copy& copy, Place place) { return swap_in(copy, place); },
+        deadline);
 }
 
-std::optional<std::string> SimulatedRecoveries::swap_in(Copy& copy, const std::string& region) {
+std::optional<std::string> SimulatedRecoveries::swap_in(Copy& copy, Place place) {
+    if (copy.exchanges) return "it is loaded into the running server";
     if (copy.stage == Stage::promoted) return std::nullopt;
-    if (copy.stage != Stage::prepared || copy.exchanges) return "it is not prepared";
-    const auto place = ground_.place_of(region);
-    if (!place) return "there is no region " + region;
+    if (copy.stage != Stage::prepared) return "it is not prepared";
     DatabaseModel& database = *copy.database;
-    DatabaseModel::Server& server = database.at(*place);
+    DatabaseModel::Server& server = database.at(place);
     if (server.part.health != Health::dead || server.starting) return server.part.name + " runs";
     if (server.fenced != Truth::yes) return "the fence of " + server.part.name + " is not up";
+    if (!excluded_are_known) return "who is excluded is not known";
     copy.replaced = server.held;
     copy.replaced_was_standby = server.standby;
-    copy.in = place;
     copy.stage = Stage::promoted;
     copy.says = "it took the place of " + server.part.name;
     ++server.life;
@@ -225,36 +274,56 @@ std::optional<std::string> SimulatedRecoveries::swap_in(Copy& copy, const std::s
     server.standby = false;
     server.stopped_clean = true;
     if (on_tables) on_tables(database, true);
-    ground_.note(EffectKind::swap_in, *place, database.index());
+    ground_.note(EffectKind::swap_in, place, database.index());
     return std::nullopt;
 }
 
-Result<void> SimulatedRecoveries::put_back(const std::string& name, const std::string&, const std::string& key,
+Result<void> SimulatedRecoveries::put_back(const std::string& name, const std::string& region, const std::string& key,
                                            Moment deadline) {
-    return with_copy(
-        name, key, moving_least, moving_most, [this](Copy& copy) { return swap_out(copy); }, deadline);
+    return in_place(
+        name, region, key, moving_least, moving_most, [this](Copy& copy, Place) { return put_back_now(copy); },
+        deadline);
+}
+
+std::optional<std::string> SimulatedRecoveries::put_back_now(Copy& copy) {
+    if (copy.stage != Stage::prepared && copy.stage != Stage::promoted) return "it stands beside production";
+    if (copy.stage == Stage::promoted && copy.exchanges) return exchange_back(copy);
+    if (copy.served) return "it served, and has what was written meanwhile";
+    std::string why;
+    if (copy.exchanges && primary_in(copy, *copy.in, why) == nullptr) return why;
+    if (copy.stage == Stage::promoted)
+        if (auto runs = swap_out(copy)) return runs;
+    copy.stage = Stage::recovered;
+    // Its server was stopped only to take another's place.
+    if (!copy.exchanges) copy.answers = true;
+    copy.exchanges = false;
+    copy.in.reset();
+    copy.says = "it stands at its point";
+    return std::nullopt;
 }
 
 std::optional<std::string> SimulatedRecoveries::swap_out(Copy& copy) {
-    if (copy.stage != Stage::prepared && copy.stage != Stage::promoted) return std::nullopt;
-    if (copy.exchanges && copy.stage == Stage::promoted) {
-        std::string why;
-        DatabaseModel::Server* const server = primary_in(copy, std::string(ground_.name_of(*copy.in)), why);
-        if (server == nullptr) return why;
-        change_content(*copy.database, *server, *std::exchange(copy.replaced, std::nullopt));
-    } else if (copy.stage == Stage::promoted) {
-        DatabaseModel::Server& server = copy.database->at(*copy.in);
-        if (server.part.health != Health::dead || server.starting) return server.part.name + " runs";
-        if (server.fenced != Truth::yes) return "the fence of " + server.part.name + " is not up";
-        ++server.life;
-        server.held = *copy.replaced;
-        server.standby = copy.replaced_was_standby;
-        copy.replaced.reset();
-    }
-    if (copy.stage == Stage::promoted && on_tables) on_tables(*copy.database, false);
-    copy.stage = Stage::recovered;
-    copy.exchanges = false;
-    copy.says = "it stands at its point";
+    DatabaseModel::Server& server = copy.database->at(*copy.in);
+    if (server.part.health != Health::dead || server.starting) return server.part.name + " runs";
+    if (server.fenced != Truth::yes) return "the fence of " + server.part.name + " is not up";
+    ++server.life;
+    copy.point = server.held;
+    server.held = *std::exchange(copy.replaced, std::nullopt);
+    server.standby = copy.replaced_was_standby;
+    if (on_tables) on_tables(*copy.database, false);
+    return std::nullopt;
+}
+
+std::optional<std::string> SimulatedRecoveries::exchange_back(Copy& copy) {
+    std::string why;
+    DatabaseModel::Server* const server = primary_in(copy, *copy.in, why);
+    if (server == nullptr) return why;
+    copy.point = server->held;
+    change_content(*copy.database, *server, *std::exchange(copy.replaced, std::nullopt));
+    if (on_tables) on_tables(*copy.database, false);
+    copy.stage = Stage::prepared;
+    copy.served = true;
+    copy.says = server->part.name + " has again what it had before";
     return std::nullopt;
 }
 
@@ -271,49 +340,51 @@ Result<void> SimulatedRecoveries::discard(const std::string& name, const std::st
 
 Result<void> SimulatedRecoveries::load(const std::string& name, const std::string& region, const std::string& key,
                                        Moment deadline) {
-    return with_copy(
-        name, key, making_least, making_most, [this, region](Copy& copy) { return load_into(copy, region); }, deadline);
+    return in_place(
+        name, region, key, making_least, making_most,
+        [this](Copy& copy, Place place) { return load_into(copy, place); }, deadline);
 }
 
 Result<void> SimulatedRecoveries::exchange(const std::string& name, const std::string& region, const std::string& key,
                                            Moment deadline) {
-    return with_copy(
-        name, key, moving_least, moving_most, [this, region](Copy& copy) { return exchange_in(copy, region); },
-        deadline);
+    return in_place(
+        name, region, key, moving_least, moving_most,
+        [this](Copy& copy, Place place) { return exchange_in(copy, place); }, deadline);
 }
 
-DatabaseModel::Server* SimulatedRecoveries::primary_in(Copy& copy, const std::string& region, std::string& why) {
-    const auto place = ground_.place_of(region);
-    DatabaseModel::Server* const server = place ? &copy.database->at(*place) : nullptr;
-    if (server == nullptr)
-        why = "there is no region " + region;
-    else if (server->part.health != Health::up || !copy.database->accepts_writes(*server) ||
-             !ground_.open(ground_.outside(), *place))
-        why = server->part.name + " takes no writes";
-    return why.empty() ? server : nullptr;
+DatabaseModel::Server* SimulatedRecoveries::primary_in(Copy& copy, Place place, std::string& why) {
+    DatabaseModel::Server& server = copy.database->at(place);
+    if (server.part.health == Health::up && copy.database->accepts_writes(server) &&
+        ground_.open(ground_.outside(), place))
+        return &server;
+    why = server.part.name + " takes no writes";
+    return nullptr;
 }
 
-std::optional<std::string> SimulatedRecoveries::load_into(Copy& copy, const std::string& region) {
+std::optional<std::string> SimulatedRecoveries::load_into(Copy& copy, Place place) {
     if (copy.exchanges) return std::nullopt;
-    if (copy.stage != Stage::recovered || !copy.answers) return "it does not stand";
-    if (!excluded_are_known) return "who is excluded is not known";
+    if (auto why = unusable(copy)) return why;
+    if (!copy.answers) return "the copy does not answer";
     std::string why;
-    const DatabaseModel::Server* const server = primary_in(copy, region, why);
+    const DatabaseModel::Server* const server = primary_in(copy, place, why);
     if (server == nullptr) return why;
+    if (auto shut = pass_gate(copy)) return shut;
     copy.exchanges = true;
     copy.stage = Stage::prepared;
+    copy.in = place;
     copy.says = "it is loaded into " + server->part.name;
     return std::nullopt;
 }
 
-std::optional<std::string> SimulatedRecoveries::exchange_in(Copy& copy, const std::string& region) {
+std::optional<std::string> SimulatedRecoveries::exchange_in(Copy& copy, Place place) {
+    if (!copy.exchanges) return "it is not loaded";
     if (copy.stage == Stage::promoted) return std::nullopt;
-    if (copy.stage != Stage::prepared || !copy.exchanges) return "it is not loaded";
     std::string why;
-    DatabaseModel::Server* const server = primary_in(copy, region, why);
+    DatabaseModel::Server* const server = primary_in(copy, place, why);
     if (server == nullptr) return why;
+    if (!excluded_are_known) return "who is excluded is not known";
     copy.replaced = server->held;
-    copy.in = server->part.place;
+    copy.served = false;
     copy.stage = Stage::promoted;
     copy.says = "it has the name of the database of " + server->part.name;
     change_content(*copy.database, *server, copy.point);

@@ -23,11 +23,13 @@ public:
         DatabaseModel* database = nullptr;
         Point point;
         bool possible = true, answers = true;
-        std::string says, compared_by, compared_with;
-        std::int64_t only_production = 0;  // rows, when it was compared last
-        std::optional<Point> replaced;     // what production held before
+        bool gated = false;   // who is erased was not taken out
+        bool served = false;  // as a database that was exchanged and put back: it has what was written meanwhile
+        std::string asked, says, compared_by, compared_with;
+        std::int64_t only_production = 0, only_copy = 0;  // rows, when it was compared last
+        std::optional<Point> replaced;                    // what production held before
         bool replaced_was_standby = false;
-        std::optional<Place> in;  // where it is or was swapped in
+        std::optional<Place> in;  // where it is prepared for, or is
         bool exchanges = false;   // as a database of the server that runs there
     };
 
@@ -74,16 +76,24 @@ private:
     std::optional<std::string> recover(const std::string& name, const std::string& key, const std::string& database,
                                        const std::string& to, bool only_choose);
     std::optional<std::string> compare_now(Copy& copy, const std::string& region, const std::string& key);
-    std::optional<std::string> swap_in(Copy& copy, const std::string& region);
+    // Who was erased since is taken out, or why it may not be used.
+    std::optional<std::string> pass_gate(Copy& copy) const;
+    std::optional<std::string> prepare_now(Copy& copy, Place place);
+    std::optional<std::string> swap_in(Copy& copy, Place place);
+    std::optional<std::string> put_back_now(Copy& copy);
     std::optional<std::string> swap_out(Copy& copy);
-    // The server that takes writes in `region`, with the why if there is none.
-    DatabaseModel::Server* primary_in(Copy& copy, const std::string& region, std::string& why);
-    std::optional<std::string> load_into(Copy& copy, const std::string& region);
+    std::optional<std::string> exchange_back(Copy& copy);
+    // The server that takes writes there, with the why if there is none.
+    DatabaseModel::Server* primary_in(Copy& copy, Place place, std::string& why);
+    std::optional<std::string> load_into(Copy& copy, Place place);
     void change_content(DatabaseModel& database, DatabaseModel::Server& server, Point content);
-    std::optional<std::string> exchange_in(Copy& copy, const std::string& region);
+    std::optional<std::string> exchange_in(Copy& copy, Place place);
     // An order about a copy that must be there.
     Result<void> with_copy(const std::string& name, const std::string& key, Span least, Span most,
                            std::function<std::optional<std::string>(Copy&)> finish, Moment deadline);
+    // One about its place in a region: that for which it was prepared, if it was.
+    Result<void> in_place(const std::string& name, const std::string& region, const std::string& key, Span least,
+                          Span most, std::function<std::optional<std::string>(Copy&, Place)> finish, Moment deadline);
 
     Ground& ground_;
     const SimulatedBackups& backups_;
