@@ -72,7 +72,8 @@ public:
     Recoveries& recoveries() override { return *recoveries_; }
     Moment now() const override { return SystemClock{}.now(); }
     bool await(const std::function<bool()>& condition) override {
-        for (const Moment end = now() + 60s; now() < end; wait_out(within(10ms)))
+        // A look asks the copy itself, which takes as long.
+        for (const Moment end = now() + 60s; now() < end; wait_out(within(50ms)))
             if (condition()) return true;
         return false;
     }
