@@ -63,7 +63,8 @@ Result<void> gather(Material& material, const std::vector<std::string>& bases, c
     for (const std::string& path : bases) TRY(take_backups(material, path));
     if (material.bases.empty() && !bases.empty())
         return Error{Fault::not_found, fmt::format("{}: there is no base backup", fmt::join(bases, ", "))};
-    material.archive = verify::examine_wal(material.wal, material.limits, material.effort, {.may_end_open = true});
+    material.archive = verify::examine_wal(material.wal, material.limits, material.effort,
+                                           {.may_end_open = true, .observer = &material.tablespaces});
     return {};
 }
 

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "verify/effort.h"
 #include "verify/member.h"
+#include "verify/wal/new_tablespaces.h"
 #include "verify/wal/wal_archive.h"
 #include "verify/wal/window.h"
 
@@ -25,6 +26,7 @@ struct Material {
     std::vector<verify::RecoveryBase> bases;  // named by their paths
     std::vector<verify::Member> wal;          // of the archive, and what the backups bring that it lacks
     verify::WalArchive archive;
+    verify::NewTablespaces tablespaces;  // in all of `wal`
 };
 
 // Reads all of the log in the directories `logs` (none: only what the backups bring; of a file that several have the

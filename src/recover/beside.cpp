@@ -40,6 +40,10 @@ public:
     Result<void> run() {
         const Moment begun = SystemClock{}.now();
         recovery_.stage = Stage::working;
+        if (choice_.makes_tablespaces)
+            return Error{Fault::refused,
+                         "the log makes a tablespace, which a server here would make where the original is",
+                         "recover on a machine of its own, or to a moment before it"};
         const Instance instance = TRY(make_instance());
         TRY(copy(instance));
         const Moment copied = SystemClock{}.now();
@@ -80,11 +84,8 @@ private:
     Result<void> copy(const Instance& instance) {
         const verify::BaseAndLog what{choice_.base, choice_.log};
         const std::string data = recovery_.directory + "/data";
-        TRY(verify::copy_base_backup(what, data, instance.owner(), options_.stop,
-                                     [&](const std::string& step) { say(step); }));
-        if (!TRY(verify::copy_makes_tablespaces(what, data, options_.threads))) return {};
-        return Error{Fault::refused, "the log makes a tablespace, which a server here would make where the original is",
-                     "recover on a machine of its own, or to a moment before it"};
+        return verify::copy_base_backup(what, data, instance.owner(), options_.stop,
+                                        [&](const std::string& step) { say(step); });
     }
 
     void show_progress(const std::string& log) const {

@@ -145,6 +145,9 @@ Result<Choice> choose(const Estate& estate, const BackupPolicy& policy, const ve
         choice.taken = base.taken;
         choice.start = base.start;
         choice.log = backup::log_on(material, reach, choice.recovery.stop);
+        // The server may read on to the end of the last segment that it is given.
+        choice.makes_tablespaces = material.tablespaces.any(
+            choice.start, Lsn{choice.recovery.stop.value + 2 * material.archive.segment_bytes});
         choice.target.timeline = reach.timeline;
         choice.target.inclusive = choice.recovery.inclusive;
         // The very last moment of the log is reached by all of the log, and refused by a server that is asked for it.

@@ -35,6 +35,7 @@ struct Choice {
     std::vector<verify::Member> log;  // on the way to the target, and no more
     std::uint64_t log_files = 0;      // in the archive
     bool log_is_damaged = false;      // somewhere, perhaps not on the way
+    bool makes_tablespaces = false;   // the log on the way (verify/wal/new_tablespaces.h)
 };
 Json as_json(const Choice& choice);
 

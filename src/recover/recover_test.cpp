@@ -173,6 +173,28 @@ TEST_F(Recovering, ACopyServesWhereTheBackupIsDamagedOrAllOfTheStoreIsGone) {
     EXPECT_EQ(held(recovered("far", {})), "10\t{1,2}");
 }
 
+TEST_F(Recovering, LogThatMakesATablespaceIsGivenToNoServerHere) {
+    const auto point = RecoveryTarget::at(clock_of_server());
+    world.server->sql("INSERT INTO notes VALUES (3)");
+    world.server->sql("ALTER SYSTEM SET allow_in_place_tablespaces = on");
+    world.server->sql("SELECT pg_reload_conf()");
+    ASSERT_TRUE(world.server->await("SHOW allow_in_place_tablespaces", "on"));
+    for (int i = 4; i < 8; ++i) {
+        world.server->sql(fmt::format("INSERT INTO notes VALUES ({})", i));
+        world.archive();
+    }
+    world.server->sql("CREATE TABLESPACE elsewhere LOCATION ''");
+    world.archive();
+    const Choice choice = chosen({});
+    Recovery recovery{.name = "spaced", .target = "db", .directory = place + "/spaced"};
+    const auto refused = recover_beside(state, recovery, choice, world.estate, {.threads = 2});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::refused) << refused.error().message;
+    EXPECT_THAT(refused.error().message, HasSubstr("tablespace"));
+    EXPECT_FALSE(fs::exists(place + "/spaced/data"));
+    EXPECT_EQ(held(recovered("before-it", point)), "10\t{1,2}");
+}
+
 TEST_F(Recovering, ABackupInTarsServesAsWell) {
     const auto taken =
         run_or_fail({std::string(scratch_bin_directory) + "/pg_basebackup", "-d", world.server->conninfo(), "-D",

@@ -5,8 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
+#include <mutex>
+#include <thread>
 
 #include "base/check.h"
 #include "os/files.h"
@@ -16,6 +17,7 @@
 #include "verify/files/member_files.h"
 #include "verify/restore/tar_backup.h"
 #include "verify/unpack/member_stream.h"
+#include "verify/wal/new_tablespaces.h"
 #include "verify/wal/wal_archive.h"
 
 namespace kedge::verify {
@@ -27,23 +29,6 @@ using namespace std::chrono_literals;
 constexpr Span copy_limit = std::chrono::hours(24);
 // Beside what is copied: what the server itself writes while it recovers.
 constexpr std::uint64_t working_bytes = std::uint64_t{512} << 20;
-
-// rmgrlist.h: 5 is Tablespace; tablespace.h: XLOG_TBLSPC_CREATE is 0x00.
-class NewTablespaces final : public RecordObserver {
-public:
-    // What lies before `start` is not replayed.
-    explicit NewTablespaces(Lsn start) : start_(start) {}
-
-    void see(const WalRecordView& record) override {
-        constexpr std::uint8_t tablespace = 5, operation = 0x70;
-        if (record.at >= start_ && record.manager == tablespace && (record.info & operation) == 0) any_ = true;
-    }
-    bool any() const { return any_; }
-
-private:
-    const Lsn start_;
-    std::atomic<bool> any_ = false;
-};
 
 Result<std::uint64_t> bytes_below(const std::string& path) {
     std::uint64_t bytes = 0;
@@ -73,19 +58,64 @@ Result<std::vector<Member>> files_of(const std::string& path, Effort& effort) {
     return members_below(path, Limits{}.objects_max, effort);
 }
 
-// A server asks the archive before it looks at what the backup brought: so does this.
 Result<void> copy_log(const std::vector<const Member*>& log, const std::string& to, const std::stop_token& stop) {
     const Limits limits;
     const Descriptor directory(::open(to.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!directory.is_open()) return Error{Fault::unavailable, to + " cannot be opened"};
     for (const Member* member : log) {
         const std::string name = parse_wal_file_name(member->path).stem;
-        std::error_code failed;
-        fs::remove(to + "/" + name, failed);
-        if (failed) return Error{Fault::unavailable, fmt::format("{}/{}: {}", to, name, failed.message())};
         const auto stream = TRY(MemberStream::open(*member, limits));
         TRY(write_file_from(*stream, directory.get(), name, stop).within(member->path));
     }
+    return {};
+}
+
+// A server asks the archive before it looks at what the backup brought: so what was copied from there wins.
+Result<void> put_log(const std::string& from, const std::string& to) {
+    std::error_code failed;
+    fs::create_directories(to, failed);
+    for (fs::directory_iterator file(from, failed); !failed && file != fs::directory_iterator();
+         file.increment(failed)) {
+        fs::rename(file->path(), to / file->path().filename(), failed);
+        if (failed) break;
+    }
+    if (!failed) fs::remove_all(from, failed);
+    if (failed) return Error{Fault::unavailable, fmt::format("{}: {}", from, failed.message())};
+    return {};
+}
+
+Result<void> copy_data(const std::string& path, const std::string& data, std::uint64_t bytes_max,
+                       const std::stop_token& stop) {
+    Effort effort;
+    const std::vector<Member> members = TRY(files_of(path, effort));
+    if (is_tar_backup(members)) {
+        TRY(make_directories(data));
+        return unpack_tars(members, data, bytes_max, {}, stop);
+    }
+    // What links lead to is copied, so that nothing in the copy leads out of it.
+    TRY(run_or_fail({"cp", "-RL", "--reflink=auto", "--", fs::absolute(path), data}, within(copy_limit, stop)));
+    return {};
+}
+
+// Side by side: each is bound by how fast one thread writes.
+Result<void> copy_both(const BaseAndLog& what, const std::string& data, const std::string& log_beside,
+                       std::uint64_t bytes_max, const std::stop_token& stop) {
+    TRY(make_directories(log_beside));
+    std::stop_source either;
+    const std::stop_callback on_stop(stop, [&] { either.request_stop(); });
+    std::mutex mutex;
+    std::optional<Error> first;  // the other one was only called off
+    const auto end = [&](const Result<void>& done) {
+        if (done) return;
+        const std::lock_guard lock(mutex);
+        if (!first) first = done.error();
+        either.request_stop();
+    };
+    {
+        const std::jthread beside([&] { end(copy_log(needed_log(what.wal), log_beside, either.get_token())); });
+        end(copy_data(what.path, data, bytes_max, either.get_token()));
+    }
+    if (first) return *first;
     return {};
 }
 
@@ -158,10 +188,10 @@ Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what) {
 }
 
 bool makes_tablespaces(const std::vector<Member>& wal, std::size_t threads, Lsn start) {
-    NewTablespaces observer(start);
+    NewTablespaces observer;
     Effort effort{.threads = threads};
     examine_wal(wal, Limits{}, effort, {.may_end_open = true, .observer = &observer});
-    return observer.any();
+    return observer.any(start, Lsn{UINT64_MAX});
 }
 
 Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, std::size_t threads) {
@@ -178,17 +208,11 @@ Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, c
     const auto step = [&](const std::string& says) {
         if (on_step) on_step(says);
     };
-    step("copying the backup");
-    Effort effort;
-    const std::vector<Member> members = TRY(files_of(what.path, effort));
-    if (is_tar_backup(members)) {
-        TRY(make_directories(data));
-        TRY(unpack_tars(members, data, bytes_max, {}, stop));
-    } else {
-        // What links lead to is copied, so that nothing in the copy leads out of it.
-        TRY(run_or_fail({"cp", "-RL", "--reflink=auto", "--", fs::absolute(what.path), data},
-                        within(copy_limit, stop)));
-    }
+    const std::size_t files = needed_log(what.wal).size();
+    step(files == 0 ? "copying the backup"
+                    : fmt::format("copying the backup and {}", counted(files, "file of the log", "files of the log")));
+    const std::string log_beside = data + "-log";
+    TRY(copy_both(what, data, log_beside, bytes_max, stop));
     for (const char* name : {"tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid",
                              "postgresql.auto.conf", "backup_manifest"}) {
         std::error_code failed;
@@ -197,10 +221,7 @@ Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, c
     }
     TRY(write_file_atomically(data + "/recovery.signal", "", 0600, Durability::after_process_death));
     TRY(write_file_atomically(data + "/postgresql.auto.conf", "", 0600, Durability::after_process_death));
-    const std::vector<const Member*> log = needed_log(what.wal);
-    if (!log.empty()) step(fmt::format("copying {}", counted(log.size(), "file of the log", "files of the log")));
-    TRY(make_directories(data + "/pg_wal"));
-    TRY(copy_log(log, data + "/pg_wal", stop));
+    TRY(put_log(log_beside, data + "/pg_wal"));
     const std::string spaces = data + "-tablespaces";
     TRY(make_directories(spaces));
     TRY(link_tablespaces(data + "/pg_tblspc", spaces));

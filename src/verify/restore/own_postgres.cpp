@@ -83,12 +83,19 @@ Result<bool> OwnPostgres::await_answer(Span limit, const std::stop_token& stop,
                                        const std::function<void(const std::string&)>& on_look) {
     const Moment deadline = SystemClock{}.now() + limit;
     for (;;) {
-        if (query("postgres", "SELECT 1", 10s, stop)) return true;
+        if (says_ready() && query("postgres", "SELECT 1", 10s, stop)) return true;
         if (child_.wait(within(look_again, stop))) return false;
         if (stop.stop_requested()) return Error{Fault::unavailable, "stopped"};
         if (SystemClock{}.now() > deadline) return Error{Fault::unavailable, "PostgreSQL does not answer"};
         if (on_look) on_look(log());
     }
+}
+
+// The last line of its file, as pg_ctl looks for it: "ready   ", or "standby " with hot_standby. A program that
+// connects costs more than that, again and again for as long as the server recovers.
+bool OwnPostgres::says_ready() const {
+    const std::string status = last_line(read_file(directory_ + "/data/postmaster.pid").value_or(""));
+    return status.starts_with("ready") || status.starts_with("standby");
 }
 
 std::string OwnPostgres::log() const {

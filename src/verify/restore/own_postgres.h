@@ -63,6 +63,7 @@ public:
 private:
     static Result<OwnPostgres> launch(const std::string& place, const std::string& programs, const Arguments& arguments,
                                       const std::optional<Login>& owner, bool outlives_us);
+    bool says_ready() const;
     // Until it answers; false if it ended instead. `on_look` is called while it does not.
     Result<bool> await_answer(Span limit, const std::stop_token& stop,
                               const std::function<void(const std::string& log)>& on_look = {});
