@@ -34,8 +34,7 @@ Result<const BackupPolicy*> PolicyBackups::find(const std::string& name) const {
 Result<BackupsLook> PolicyBackups::look(const std::string& name, Moment) {
     const BackupPolicy& policy = *TRY(find(name));
     const Moment now = SystemClock{}.now();
-    BackupsLook look{.max_age = policy.max_age,
-                     .working = truth(TRY(is_policy_locked(settings_.state_directory, name)) || works_.has_work(name))};
+    BackupsLook look{.max_age = policy.max_age, .working = truth(TRY(is_worked_on(name)))};
     const Result<Shelf> shelf = look_at_shelf(settings_.estate, policy, now);
     if (!shelf) {
         look.says = shelf.error().message;
@@ -70,34 +69,40 @@ Result<BackupsLook> PolicyBackups::look(const std::string& name, Moment) {
     return look;
 }
 
-Result<void> PolicyBackups::start(const std::string& name, const std::string& verb, const std::string& key,
-                                  const Arguments& more) {
+Result<bool> PolicyBackups::is_worked_on(const std::string& name) {
+    return TRY(is_policy_locked(settings_.state_directory, name)) || making_.has_work(name) || judging_.has_work(name);
+}
+
+Result<void> PolicyBackups::start(Works& works, const std::string& name, const std::string& verb,
+                                  const std::string& key, const Arguments& more) {
     TRY(find(name));
-    if (TRY(is_policy_locked(settings_.state_directory, name)))
+    if (TRY(is_worked_on(name)))
         return Error{Fault::conflict, fmt::format("somebody works on the backups of {}", name)};
     const std::string estate = TRY(keep_estate(settings_.estate, settings_.state_directory));
     const std::string words = fmt::format("{}/backups/{}-{}.words", settings_.state_directory, name, as_file_name(key));
     Arguments arguments = {settings_.program,         "backup", verb, name, "--estate", estate, "--state",
                            settings_.state_directory, "--quiet"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return works_.start(key, name, arguments, words);
+    return works.start(key, name, arguments, words);
 }
 
 Result<void> PolicyBackups::judge(const std::string& name, Judging judging, const std::string& key, Moment) {
     Arguments more = {"--key", key};
     if (judging == Judging::again) more.push_back("--again");
     if (judging == Judging::recovery) more.push_back("--recover");
-    return start(name, "verify", key, more);
+    return start(judging_, name, "verify", key, more);
 }
 
 Result<void> PolicyBackups::create(const std::string& name, const std::string& region, const std::string& key, Moment) {
-    return start(name, "create", key, {"--from", region});
+    return start(making_, name, "create", key, {"--from", region});
 }
 
 Result<std::optional<std::string>> PolicyBackups::failure(const std::string&, const std::string& key) {
+    constexpr std::array made = {0};
     // Those with which `kedge backup verify` has left answers.
     constexpr std::array answered = {0, 15, 16};
-    return works_.failure(key, answered);
+    if (auto failed = making_.failure(key, made)) return failed;
+    return judging_.failure(key, answered);
 }
 
 }  // namespace kedge::backup

@@ -27,12 +27,15 @@ public:
     Result<std::optional<std::string>> failure(const std::string& policy, const std::string& key) override;
 
 private:
+    Result<bool> is_worked_on(const std::string& policy);
     Result<const BackupPolicy*> find(const std::string& policy) const;
-    Result<void> start(const std::string& policy, const std::string& verb, const std::string& key,
+    Result<void> start(Works& works, const std::string& policy, const std::string& verb, const std::string& key,
                        const Arguments& more);
 
     const PolicyBackupsSettings settings_;
-    Works works_;  // by the step that asked; their subject is the policy
+    // By the step that asked; their subject is the policy. A no is an answer of what judges, and a failure of what
+    // makes.
+    Works making_, judging_;
 };
 
 }  // namespace kedge::backup
