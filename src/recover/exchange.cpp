@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <future>
 
 #include "erasure/ledger.h"
 #include "os/clock.h"
@@ -120,6 +121,21 @@ Result<void> Exchange::check_space(const backup::PostgresServer& copy) const {
     return {};
 }
 
+// What the server sets aside for an index is meant for many sessions. Here a few build all of them: each may have an
+// eighth of its buffers.
+Result<Environment> Exchange::to_load_by() const {
+    const backup::PostgresServer loading = server_->reached(loading_);
+    const std::string kilobytes =
+        TRY(backup::ask_postgres(loading,
+                                 "SELECT greatest(pg_size_bytes(current_setting('maintenance_work_mem')), "
+                                 "pg_size_bytes(current_setting('shared_buffers')) / 8) / 1024",
+                                 look_limit, options_.stop));
+    Environment environment = loading.environment;
+    environment.push_back(
+        fmt::format("PGOPTIONS=-c maintenance_work_mem={}kB", kilobytes.substr(0, kilobytes.find('\n'))));
+    return environment;
+}
+
 // The copy's own directory takes what is between the two servers.
 Result<void> Exchange::copy_over() const {
     const backup::PostgresServer copy = recovery_.server(), loading = server_->reached(loading_);
@@ -131,9 +147,10 @@ Result<void> Exchange::copy_over() const {
                      "--no-sync", "--file=" + moving(), "--dbname=" + copy.connection},
                     within(loading_limit, options_.stop)));
     tell("loading it into the running server");
+    const Environment environment = TRY(to_load_by());
     TRY(run_or_fail({loading.program("pg_restore"), "-w", "--jobs=" + jobs, "--exit-on-error", "--no-tablespaces",
                      "--dbname=" + loading.connection, moving()},
-                    within(loading_limit, options_.stop), {.environment = loading.environment}));
+                    within(loading_limit, options_.stop), {.environment = environment}));
     tell("analyzing");
     TRY(run_or_fail({loading.program("vacuumdb"), "-w", "--analyze-only", "--quiet", "--jobs=" + jobs,
                      "--dbname=" + loading.connection},
@@ -147,7 +164,9 @@ Result<void> Exchange::compare_counts() const {
         return verify::parse_counts(
             TRY(backup::ask_postgres(server, verify::count_queries, loading_limit, options_.stop)));
     };
-    const verify::TableRows copy = TRY(count(recovery_.server())), loaded = TRY(count(server_->reached(loading_)));
+    auto of_loaded = std::async(std::launch::async, [&] { return count(server_->reached(loading_)); });
+    const Result<verify::TableRows> of_copy = count(recovery_.server());
+    const verify::TableRows loaded = TRY(of_loaded.get()), copy = TRY(of_copy);
     for (const auto& [table, rows] : copy)
         if (const auto found = loaded.find(table); found == loaded.end() || found->second != rows)
             return Error{Fault::corrupt,

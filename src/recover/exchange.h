@@ -64,6 +64,7 @@ private:
     Result<void> require_free_names(const std::set<std::string>& there) const;
     std::string moving() const;  // the copy on its way, as pg_dump writes it
     Result<void> copy_over() const;
+    Result<Environment> to_load_by() const;
     Result<void> compare_counts() const;
     Result<void> check_space(const backup::PostgresServer& copy) const;
     Result<void> move_sequences(const std::string& loaded);
