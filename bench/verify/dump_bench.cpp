@@ -3,7 +3,7 @@
 //     dump_bench KEDGE DIRECTORY [MEGABYTES [ROUNDS]]
 //
 // KEDGE is the program; DIRECTORY keeps the dumps between runs; MEGABYTES of COPY text are made
-// once (2200: a custom dump of more than 1 GB).
+// once (3000: a custom dump of more than 1 GB).
 #include <fmt/format.h>
 #include <isa-l/igzip_lib.h>
 
@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "usage: dump_bench KEDGE DIRECTORY [MEGABYTES [ROUNDS]]\n");
         return 3;
     }
-    const std::uint64_t megabytes = argc > 3 ? std::stoull(argv[3]) : 2200;
+    const std::uint64_t megabytes = argc > 3 ? std::stoull(argv[3]) : 3000;
     const std::string kedge = std::filesystem::absolute(argv[1]), directory = std::filesystem::absolute(argv[2]);
     kedge::verify::make_dumps(directory, megabytes * 1'000'000);
     kedge::verify::compare(kedge, directory, argc > 4 ? std::stoi(argv[4]) : 5);
