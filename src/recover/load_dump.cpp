@@ -143,11 +143,12 @@ private:
             fmt::format("host={} user=postgres dbname={}", server_.socket_directory(), dump_.database), texts, plan,
             {.threads = options_.threads,
              .until = within(load_limit, stop.get_token()),
-             .build = [&](std::int64_t key) { return build(key, stop.get_token()); },
+             .build = [&](std::int64_t key, const std::stop_token& called_off) { return build(key, called_off); },
              .worth_building = options_.worth_building});
         if (!loaded) stop.request_stop();
         beside.join();
-        const bool was_ended = loaded.has_value() || loaded.error().fault == Fault::unavailable;
+        const bool was_ended = loaded.has_value() || loaded.error().fault == Fault::unavailable ||
+                               loaded.error().fault == Fault::outcome_unknown;
         if (!others && was_ended) return others.error();
         return loaded;
     }

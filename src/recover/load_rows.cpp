@@ -181,7 +181,7 @@ private:
     }
 
     Result<void> build(std::int64_t key) {
-        TRY(options_.build(key));
+        TRY(options_.build(key, stop_.get_token()));
         const std::lock_guard lock(mutex_);
         loaded_.built.insert(key);
         return {};

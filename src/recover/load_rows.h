@@ -38,7 +38,7 @@ struct LoadRowsOptions {
     Until until;
     // Builds one of the keys of a table (verify::TableText) whose rows are in. Called by whoever has nothing to load
     // while others still do, for tables that are worth it. Empty: nobody builds.
-    std::function<Result<void>(std::int64_t key)> build{};
+    std::function<Result<void>(std::int64_t key, const std::stop_token& stop)> build{};
     std::uint64_t worth_building = usually_worth_building;
     // After each table: how many bytes of the dump are done, of how many.
     std::function<void(std::uint64_t done, std::uint64_t of)> on_progress{};
