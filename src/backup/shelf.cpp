@@ -183,8 +183,9 @@ Result<void> take_backups(Shelf& shelf, BackupKind kind, const std::vector<std::
         backup.log_begins = std::move(words.log_begins);
         shelf.backups.push_back(std::move(backup));
     }
-    std::ranges::stable_sort(shelf.backups, [](const StoredBackup& a, const StoredBackup& b) {
-        return a.taken.value_or(Moment::min()) > b.taken.value_or(Moment::min());
+    // What they hold may be no finer than a second: of two of the same one the later name is the newer.
+    std::ranges::sort(shelf.backups, [](const StoredBackup& a, const StoredBackup& b) {
+        return std::pair(a.taken, std::string_view(a.name)) > std::pair(b.taken, std::string_view(b.name));
     });
     return {};
 }
