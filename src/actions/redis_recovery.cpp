@@ -45,18 +45,6 @@ Json evidence_of(const Sides& seen) {
     return evidence;
 }
 
-// What of the Sentinels' opinions would keep this node from leading again; empty if nothing would.
-Result<std::string> named_otherwise(const Call& call) {
-    bool named = false;
-    for (const SentinelLook& sentinel : TRY(TRY(call.cache())->sentinels(call.deadline))) {
-        if (!sentinel.master) continue;
-        if (*sentinel.master != call.region)
-            return fmt::format("Sentinel {} names the node in {} master", sentinel.name, *sentinel.master);
-        named = true;
-    }
-    return named ? std::string() : "no Sentinel says which node is master";
-}
-
 Result<Look> look_take_over(const Call& call) {
     const Result<Sides> seen = see(call);
     if (!seen) return unclear(seen.error().message);
@@ -78,9 +66,10 @@ Result<Look> look_take_over(const Call& call) {
         return absent(Truth::no,
                       "it was restarted or failed over since what it held was kept: what was written since is not",
                       std::move(evidence));
-    const Result<std::string> other = named_otherwise(call);
-    if (!other) return unclear(other.error().message, std::move(evidence));
-    if (!other->empty()) return absent(Truth::no, *other, std::move(evidence));
+    const auto sentinels = TRY(call.cache())->sentinels(call.deadline);
+    if (!sentinels) return unclear(sentinels.error().message, std::move(evidence));
+    if (const auto named = check_named_master(*sentinels, call.region); !named)
+        return absent(Truth::no, named.error().message, std::move(evidence));
     if (seen->copy.master != Truth::yes)
         return absent(seen->copy.master, "the recovered copy: " + seen->copy.says, std::move(evidence));
     return absent(Truth::yes,

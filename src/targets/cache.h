@@ -42,6 +42,9 @@ struct SentinelLook {
     std::string says;
 };
 
+// That a Sentinel names the node in `region` master, and none names another. refused: one does; unavailable: none says.
+Result<void> check_named_master(const std::vector<SentinelLook>& sentinels, const std::string& region);
+
 class Cache {
 public:
     virtual ~Cache() = default;

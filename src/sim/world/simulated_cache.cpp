@@ -219,15 +219,7 @@ Result<void> SimulatedCache::lead(const std::string& region, Moment deadline) {
     if (node.master) return {};
     if (!model_.copies_beside(node))
         return Error{Fault::refused, fmt::format("{} follows {}, a node of the group", region, *look.follows)};
-    std::size_t naming = 0;
-    for (const SentinelLook& sentinel : TRY(sentinels(deadline))) {
-        if (!sentinel.master) continue;
-        if (*sentinel.master != region)
-            return Error{Fault::refused, fmt::format("Sentinel {} names the node in {} master, not that in {}",
-                                                     sentinel.name, *sentinel.master, region)};
-        ++naming;
-    }
-    if (naming == 0) return Error{Fault::unavailable, "no Sentinel says which node is master"};
+    TRY(check_named_master(TRY(sentinels(deadline)), region));
     const Passage passage = ground_.visit(Port::cache, node.part, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, node.part.name);
     ground_.note(EffectKind::cache_lead, node.part.place, model_.index());

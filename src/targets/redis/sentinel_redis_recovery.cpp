@@ -34,15 +34,7 @@ Result<void> SentinelRedis::lead(const std::string& region, Moment deadline) {
     if (!look.follows || nodes_.contains(*look.follows))
         return Error{Fault::refused,
                      fmt::format("{} follows {}, a node of the group", region, look.follows.value_or("nobody"))};
-    std::size_t naming = 0;
-    for (const SentinelLook& sentinel : TRY(sentinels(deadline))) {
-        if (!sentinel.master) continue;
-        if (*sentinel.master != region)
-            return Error{Fault::refused, fmt::format("Sentinel {} names the node in {} master, not that in {}",
-                                                     sentinel.name, *sentinel.master, region)};
-        ++naming;
-    }
-    if (naming == 0) return Error{Fault::unavailable, "no Sentinel says which node is master"};
+    TRY(check_named_master(TRY(sentinels(deadline)), region));
     TRY(tell(*node, {"REPLICAOF", "NO", "ONE"}, deadline));
     return {};
 }
