@@ -187,19 +187,15 @@ Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what) {
     return TRY(look_at_base(what, {})).bytes;
 }
 
-bool makes_tablespaces(const std::vector<Member>& wal, std::size_t threads, Lsn start) {
-    NewTablespaces observer;
-    Effort effort{.threads = threads};
-    examine_wal(wal, Limits{}, effort, {.may_end_open = true, .observer = &observer});
-    return observer.any(start, Lsn{UINT64_MAX});
-}
-
 Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, std::size_t threads) {
     const Limits limits;
     Effort effort;
     const std::vector<Member> members = TRY(files_of(what.path, effort));
     const Lsn start = sketch_base_backup(what.path, members, limits).base.start;
-    return makes_tablespaces(TRY(files_of(data + "/pg_wal", effort)), threads, start);
+    NewTablespaces made;
+    Effort reading{.threads = threads};
+    examine_wal(TRY(files_of(data + "/pg_wal", effort)), limits, reading, {.may_end_open = true, .observer = &made});
+    return made.any(start, Lsn{UINT64_MAX});
 }
 
 Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, const std::optional<Login>& owner,

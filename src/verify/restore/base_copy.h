@@ -29,10 +29,8 @@ struct BaseLook {
 Result<BaseLook> look_at_base(const BaseAndLog& what, const std::stop_token& stop);
 Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what);
 
-// Whether the log makes tablespaces, from `start` on. A replayed CREATE TABLESPACE makes its directory where the
-// original has it, perhaps in production's own: a server on this machine must not be given such log.
-bool makes_tablespaces(const std::vector<Member>& wal, std::size_t threads, Lsn start = {});
-// The same of all log that a copy holds, what the backup itself brought included, and that would be replayed.
+// Whether log that a copy holds, what the backup itself brought included, makes tablespaces when it is replayed
+// (verify/wal/new_tablespaces.h).
 Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, std::size_t threads);
 
 // Into `data`, which does not exist yet, readable by `owner` alone. Settings, signals and links of the original are
