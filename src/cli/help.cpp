@@ -69,7 +69,7 @@ std::string first_word(const std::string& path, std::size_t from) {
 }  // namespace
 
 std::string help_of(const Command& command, const Surface& surface) {
-    std::string out = command.summary + ".\n";
+    std::string out = command.summary + (command.summary.ends_with('?') ? "\n" : ".\n");
     for (const std::string& line : wrapped(command.details, help_width))
         if (!command.details.empty()) out += line + "\n";
     out += heading("Usage", surface) + "  " + usage_of(command) + "\n";
