@@ -13,39 +13,8 @@ using namespace std::chrono_literals;
 
 constexpr Span calm_interval = 250ms;
 constexpr Span alarmed_interval = 25ms;
-// To each server, also to a standby: so many are kept open, and so many statements run at once. A statement that finds
-// none open waits for one rather than for a new one to be opened, which takes several round trips.
+// To each server, also to a standby: so many are kept open, and so many statements run at once.
 constexpr std::size_t connections_max = 8;
-
-// Leaves the turnstile that it was entered by.
-class Passage {
-public:
-    explicit Passage(Turnstile& turnstile) : turnstile_(turnstile) {}
-    ~Passage() { turnstile_.leave(); }
-    Passage(const Passage&) = delete;
-    Passage& operator=(const Passage&) = delete;
-
-private:
-    Turnstile& turnstile_;
-};
-
-class Lent {
-public:
-    Lent(std::mutex& mutex, std::size_t& count) : mutex_(mutex), count_(count) {
-        const std::lock_guard lock{mutex_};
-        ++count_;
-    }
-    ~Lent() {
-        const std::lock_guard lock{mutex_};
-        --count_;
-    }
-    Lent(const Lent&) = delete;
-    Lent& operator=(const Lent&) = delete;
-
-private:
-    std::mutex& mutex_;
-    std::size_t& count_;  // guarded by mutex_
-};
 
 // The timeline is read from the log's own position: the control file follows later.
 const Statement role_query{
@@ -84,43 +53,13 @@ std::string_view to_string(Role role) {
     return "";
 }
 
-bool Turnstile::enter(Moment deadline) {
-    std::unique_lock lock{mutex_};
-    const auto mine = deadlines_.insert(deadline);
-    while (free_ == 0 || mine != deadlines_.begin()) {
-        const Span left = deadline - now();
-        if (left <= 0ms) break;
-        changed_.wait_for(lock, left);
-    }
-    const bool passes = free_ > 0 && mine == deadlines_.begin();
-    deadlines_.erase(mine);
-    if (passes) --free_;
-    if (free_ > 0 || !passes) changed_.notify_all();  // whoever is next now may not have been woken
-    return passes;
-}
-
-void Turnstile::leave() {
-    {
-        const std::lock_guard lock{mutex_};
-        ++free_;
-    }
-    changed_.notify_all();
-}
-
-std::size_t Turnstile::waiting() const {
-    const std::lock_guard lock{mutex_};
-    return deadlines_.size();
-}
-
 Database::Database(const DatabaseOptions& options)
-    : write_limit_(options.write_limit),
-      attempt_limit_(options.attempt_limit),
-      connect_limit_(options.connect_limit),
-      turnstile_(connections_max) {
+    : write_limit_(options.write_limit), attempt_limit_(options.attempt_limit), connect_limit_(options.connect_limit) {
     for (const DatabaseServer& address : options.servers) {
         auto server = std::make_unique<Server>();
         server->address = {address.region, without_negotiation(address.conninfo)};
         server->state.region = address.region;
+        server->pool = std::make_unique<ConnectionPool>(server->address.conninfo, connections_max, write_limit_);
         servers_.push_back(std::move(server));
     }
     for (std::size_t i = 0; i < servers_.size(); ++i)
@@ -135,9 +74,9 @@ Database::~Database() {
 void Database::watch(std::size_t index, const std::stop_token& stop) {
     Server& server = *servers_[index];
     std::unique_ptr<Connection> connection;
+    Span connect_limit = connect_limit_;
     while (!stop.stop_requested()) {
-        publish(index, ask(connection, server));
-        keep_warm(index);
+        publish(index, ask(connection, server, connect_limit));
         std::unique_lock lock{mutex_};
         // A suspicion, or the loss of the primary elsewhere, ends the calm at once.
         changed_.wait_for(lock, stop, calm_interval, [&] { return server.is_suspect || !primary_; });
@@ -146,15 +85,17 @@ void Database::watch(std::size_t index, const std::stop_token& stop) {
     }
 }
 
-ServerState Database::ask(std::unique_ptr<Connection>& connection, const Server& server) {
+ServerState Database::ask(std::unique_ptr<Connection>& connection, const Server& server, Span& connect_limit) const {
     ServerState state{.region = server.address.region};
     if (connection && connection->is_spent()) connection.reset();
     if (!connection) {
-        auto opened = Connection::open({server.address.conninfo}, now() + connect_limit_);
+        auto opened = Connection::open({server.address.conninfo}, now() + connect_limit);
         if (!opened.connection) {
+            if (opened.lost.reachable == Truth::unknown) connect_limit = std::min(2 * connect_limit, write_limit_);
             state.says = opened.lost.says;
             return state;
         }
+        connect_limit = connect_limit_;
         connection = std::move(opened.connection);
     }
     const Exchange exchange = connection->exchange({{role_query}}, now() + attempt_limit_);
@@ -174,11 +115,13 @@ ServerState Database::ask(std::unique_ptr<Connection>& connection, const Server&
 }
 
 void Database::publish(std::size_t index, ServerState state) {
-    std::vector<std::unique_ptr<Connection>> dropped;
     {
         const std::lock_guard lock{mutex_};
         Server& server = *servers_[index];
-        if (state.role == Role::unknown) dropped.swap(server.idle);
+        if (state.role == Role::unknown)
+            server.pool->close();
+        else
+            server.pool->keep_open();
         server.state = std::move(state);
         server.asked = now();
         server.is_suspect = false;
@@ -187,18 +130,6 @@ void Database::publish(std::size_t index, ServerState state) {
         if (primary_ != before && primary_) ++counters_.switches;
     }
     changed_.notify_all();
-}
-
-void Database::keep_warm(std::size_t index) {
-    Server& server = *servers_[index];
-    {
-        const std::lock_guard lock{mutex_};
-        std::erase_if(server.idle, [](const auto& connection) { return connection->is_spent(); });
-        if (server.state.role == Role::unknown || server.idle.size() + server.lent >= connections_max || !primary_)
-            return;
-    }
-    auto opened = Connection::open({server.address.conninfo}, now() + connect_limit_);
-    if (opened.connection) give_back(index, std::move(opened.connection));
 }
 
 std::optional<std::size_t> Database::choose_primary() const {
@@ -222,11 +153,10 @@ std::optional<std::size_t> Database::await_primary(Moment deadline) {
 }
 
 void Database::suspect(std::size_t index, const std::string& why) {
-    std::vector<std::unique_ptr<Connection>> dropped;
     {
         const std::lock_guard lock{mutex_};
         Server& server = *servers_[index];
-        dropped.swap(server.idle);
+        server.pool->close();
         server.state.role = Role::unknown;
         server.state.says = why;
         server.is_suspect = true;
@@ -234,23 +164,6 @@ void Database::suspect(std::size_t index, const std::string& why) {
     }
     ++counters_.errors;
     changed_.notify_all();
-}
-
-std::unique_ptr<Connection> Database::borrow(std::size_t index) {
-    const std::lock_guard lock{mutex_};
-    auto& idle = servers_[index]->idle;
-    while (!idle.empty()) {
-        auto connection = std::move(idle.back());
-        idle.pop_back();
-        if (!connection->is_spent()) return connection;
-    }
-    return nullptr;
-}
-
-void Database::give_back(std::size_t index, std::unique_ptr<Connection> connection) {
-    const std::lock_guard lock{mutex_};
-    auto& idle = servers_[index]->idle;
-    if (idle.size() < connections_max) idle.push_back(std::move(connection));
 }
 
 // A server that was slow once is asked again before anybody gives it up: its pooled connections stay.
@@ -264,24 +177,20 @@ void Database::doubt(std::size_t index) {
 }
 
 Database::Try Database::attempt(std::size_t index, const Transaction& transaction, Moment deadline, Span limit) {
-    if (!turnstile_.enter(deadline))
-        return {Try::Kind::not_done, {}, {Fault::unavailable, "too many statements at once"}};
-    const Passage passage{turnstile_};
-    const Lent lent{mutex_, servers_[index]->lent};
-    auto connection = borrow(index);
-    if (!connection) {
-        auto opened = Connection::open({servers_[index]->address.conninfo}, std::min(deadline, now() + connect_limit_));
-        if (!opened.connection) return {Try::Kind::not_done, {}, {Fault::unavailable, opened.lost.says}};
-        connection = std::move(opened.connection);
-    }
-    Exchange exchange = connection->exchange({transaction}, std::min(deadline, now() + limit));
+    ConnectionPool& pool = *servers_[index]->pool;
+    auto connection = pool.take(deadline);
+    if (!connection) return {Try::Kind::not_tried, {}, {Fault::unavailable, "no connection came free in time"}};
+    const Moment begin = now();
+    Exchange exchange = connection->exchange({transaction}, std::min(deadline, begin + limit));
     TransactionAnswer& answer = exchange.answers.front();
-    if (exchange.lost)
+    if (exchange.lost) {
+        pool.give_up(now() - begin);
         return {exchange.sent ? Try::Kind::unknown : Try::Kind::not_done,
                 {},
                 {Fault::unavailable, exchange.lost->says},
                 exchange.lost->reachable == Truth::unknown};
-    give_back(index, std::move(connection));
+    }
+    pool.give_back(std::move(connection), now() - begin);
     if (!answer.error)
         return {
             Try::Kind::done, answer.rows.empty() ? Rows{} : std::move(answer.rows.back()), {Fault::unavailable, ""}};
@@ -306,6 +215,7 @@ Result<Rows> Database::write(const Transaction& transaction, Moment deadline) {
         if (result.kind == Try::Kind::refused) return std::move(result.error);
         may_be_done = may_be_done || result.kind == Try::Kind::unknown;
         last = result.error.within("database " + servers_[*index]->address.region);
+        if (result.kind == Try::Kind::not_tried) continue;
         if (result.silent) {
             doubt(*index);
             limit *= 2;  // perhaps it only has a slow disk: less hurry leaves it less to do
@@ -330,11 +240,11 @@ Result<Rows> Database::read(const Statement& statement, Moment deadline) {
     Error last{Fault::unavailable, "no database answers"};
     for (const std::size_t index : readers()) {
         if (now() >= deadline) break;
-        Try result = attempt(index, {statement}, deadline, attempt_limit_);
+        Try result = attempt(index, {statement}, std::min(deadline, now() + attempt_limit_), attempt_limit_);
         if (result.kind == Try::Kind::done) return std::move(result.rows);
         if (result.kind == Try::Kind::refused) return std::move(result.error);
         last = result.error.within("database " + servers_[index]->address.region);
-        suspect(index, result.error.message);
+        if (result.kind != Try::Kind::not_tried) suspect(index, result.error.message);
     }
     return last;
 }

@@ -10,8 +10,8 @@
 // idempotent (a key chosen by the caller, ON CONFLICT DO NOTHING): an outcome that stayed unknown is repeated like one
 // that failed.
 //
-// More statements than there are connections wait for one, whoever must be done first before the others: after a switch
-// all the writes that were held come at once, and those that waited longest have the least time left.
+// More statements than there are connections wait for one (connection_pool.h): after a switch all the writes that were
+// held come at once.
 //
 // Where two servers call themselves primary, the one on the later timeline is used: like any client, this
 // one cannot prevent a second writer, only prefer the newer.
@@ -22,13 +22,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/result.h"
-#include "targets/postgres/connection.h"
+#include "connection_pool.h"
 
 namespace kedge::lab {
 
@@ -41,7 +40,7 @@ struct DatabaseOptions {
     std::vector<DatabaseServer> servers;                  // every one that can become primary
     Span write_limit = std::chrono::seconds{2};           // how long a write waits for a server that takes it
     Span attempt_limit = std::chrono::milliseconds{400};  // one try; must exceed the round trip
-    Span connect_limit = std::chrono::milliseconds{300};
+    Span connect_limit = std::chrono::milliseconds{300};  // doubled when it was too short, up to write_limit
 };
 
 enum class Role { unknown, standby, read_only_primary, primary };
@@ -58,22 +57,6 @@ struct DatabaseCounters {
     std::atomic<std::uint64_t> errors{0};    // tries that failed
     std::atomic<std::uint64_t> retries{0};   // tries after the first
     std::atomic<std::uint64_t> switches{0};  // how often the primary changed
-};
-
-// So many may pass at once; of those that wait, the one with the earliest deadline is next. Any thread may call.
-class Turnstile {
-public:
-    explicit Turnstile(std::size_t places) : free_(places) {}
-    // False if the deadline came first.
-    bool enter(Moment deadline);
-    void leave();
-    std::size_t waiting() const;
-
-private:
-    mutable std::mutex mutex_;
-    std::condition_variable changed_;
-    std::size_t free_;                 // guarded by mutex_
-    std::multiset<Moment> deadlines_;  // of those that wait; guarded by mutex_
 };
 
 // Any thread may call.
@@ -100,35 +83,30 @@ private:
         ServerState state;
         Moment asked{};  // when the watcher asked last
         bool is_suspect = false;
-        std::vector<std::unique_ptr<Connection>> idle;
-        std::size_t lent = 0;  // to statements that run
+        std::unique_ptr<ConnectionPool> pool;  // open while the role is known
     };
     struct Try {
-        enum class Kind { done, refused, not_done, unknown } kind;
+        enum class Kind { done, refused, not_tried, not_done, unknown } kind;
         Rows rows;
         Error error{Fault::unavailable, ""};
         bool silent = false;  // no answer in time, and nothing else that speaks against the server
     };
 
     void watch(std::size_t index, const std::stop_token& stop);
-    ServerState ask(std::unique_ptr<Connection>& connection, const Server& server);
+    ServerState ask(std::unique_ptr<Connection>& connection, const Server& server, Span& connect_limit) const;
     void publish(std::size_t index, ServerState state);
-    void keep_warm(std::size_t index);
     std::optional<std::size_t> choose_primary() const;  // with mutex_ held
     std::optional<std::size_t> await_primary(Moment deadline);
     std::vector<std::size_t> readers() const;
     void suspect(std::size_t index, const std::string& why);
     void doubt(std::size_t index);
     Try attempt(std::size_t index, const Transaction& transaction, Moment deadline, Span limit);
-    std::unique_ptr<Connection> borrow(std::size_t index);
-    void give_back(std::size_t index, std::unique_ptr<Connection> connection);
 
     const Span write_limit_, attempt_limit_, connect_limit_;
     DatabaseCounters counters_;
-    Turnstile turnstile_;  // tries at once: a server has only so many connections to give
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
-    std::vector<std::unique_ptr<Server>> servers_;  // fixed after construction; fields guarded by mutex_
+    std::vector<std::unique_ptr<Server>> servers_;  // fixed after construction; fields guarded by mutex_, but for pools
     std::optional<std::size_t> primary_;            // guarded by mutex_
     std::vector<std::jthread> watchers_;
 };

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Span baseline_limit = 60s;  // for the load to run smoothly before anything is broken
+constexpr Span baseline_limit = 120s;  // for the load to run smoothly before anything is broken
 constexpr std::size_t baseline_writes = 30;
 constexpr Span detection_limit = 60s;
 constexpr Span recovery_watch_limit = 60s;  // for ten unbroken seconds afterwards
@@ -152,15 +152,20 @@ Result<void> Drill::carry_out() {
 Result<void> Drill::wait_for_baseline() {
     const Moment deadline = world_.clock.now() + baseline_limit;
     for (const LoadStream& stream : world_.ground.streams()) {
-        std::size_t smooth = 0;
+        std::size_t smooth = 0, acknowledged = 0, all = 0;
         std::string last_error = "no write ended";
         while (smooth < baseline_writes) {
             if (world_.clock.now() > deadline || world_.stop())
-                return Error{Fault::unavailable,
-                             fmt::format("stream {} never ran smoothly: {}", stream.name, last_error),
-                             "look at `kedge lab status`"};
+                return Error{
+                    Fault::unavailable,
+                    fmt::format("stream {} never ran smoothly: {} of {} writes were acknowledged, the last error "
+                                "was: {}",
+                                stream.name, acknowledged, all, last_error),
+                    "look at `kedge lab status`"};
             for (const Attempt& attempt : TRY(world_.ground.next_attempts(stream.name, 100ms))) {
                 smooth = attempt.acknowledged ? smooth + 1 : 0;
+                ++all;
+                acknowledged += attempt.acknowledged ? 1 : 0;
                 if (!attempt.acknowledged) last_error = attempt.error;
             }
         }
