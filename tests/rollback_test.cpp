@@ -281,7 +281,7 @@ TEST_F(Rollback, EndsTheSameWhereverItsControllerIsKilled) {
 
 // The last one: what it breaks stays broken.
 TEST_F(Rollback, GoesBackWhereUsersAreWhileTheOtherRegionIsGone) {
-    ASSERT_EQ(world_->weights(), "us-east-1 100, us-west-2 0");
+    ASSERT_EQ(world_->weights(), "100/0");
     const RunOutput refused = start(back_to_release("1.1.0", west_region, east_region, "gone"));
     EXPECT_FALSE(refused.exit.ok()) << "users are sent to what would not get it";
     EXPECT_EQ(application(), everywhere_1_2_0);
