@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Span first_answer = 10s;
+constexpr std::string_view password_name = "PGPASSWORD";
 
 std::string trimmed(std::string text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -53,6 +54,13 @@ Result<std::string> ask_redis(const RedisServer& server, const Arguments& words,
 
 }  // namespace
 
+std::string PostgresServer::password() const {
+    for (const std::string& variable : environment)
+        if (variable.starts_with(password_name) && variable[password_name.size()] == '=')
+            return variable.substr(password_name.size() + 1);
+    return "";
+}
+
 Result<std::string> ask_postgres(const PostgresServer& server, const std::string& sql, Span limit,
                                  const std::stop_token& stop) {
     Environment environment = server.environment;
@@ -77,7 +85,7 @@ Result<PostgresServer> find_postgres(const Target& target, const std::optional<s
     for (const Site* site : TRY(sites_of(target, region))) {
         PostgresServer server{.region = site->region,
                               .connection = site->settings.text("connection").value_or(""),
-                              .environment = TRY(password_in(site->settings, "PGPASSWORD")),
+                              .environment = TRY(password_in(site->settings, password_name)),
                               .programs = target.settings.text("bin-directory").value_or("/usr/lib/postgresql/15/bin")};
         const auto standby = ask_postgres(server, "SELECT pg_is_in_recovery()", first_answer, stop);
         if (!standby) {

@@ -22,6 +22,8 @@ struct PostgresServer {
     bool is_standby = false;
 
     std::string program(const std::string& name) const { return programs + "/" + name; }
+    // For a connection of our own; empty if there is none.
+    std::string password() const;
 };
 
 // The copy that backups are taken of: in `region` if it is named, else a standby that answers, else the primary.

@@ -2,16 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <thread>
 
 #include "backup/servers.h"
 #include "erasure/ledger.h"
-#include "os/files.h"
-#include "os/process.h"
-#include "recover/load_rows.h"
+#include "recover/dump_restore.h"
+#include "recover/live_server.h"
 #include "verify/dump/files.h"
 #include "verify/files/file_source.h"
 #include "verify/files/member_files.h"
@@ -24,7 +20,7 @@ using verify::DumpForm;
 using verify::OwnPostgres;
 using verify::TableTexts;
 
-constexpr Span load_limit = std::chrono::hours(24), database_limit = 10min;
+constexpr Span database_limit = 10min;
 // Beside the dump's own: all that it defines, and no rows, to find out what refers to what. Gone before rows are
 // loaded.
 constexpr const char* definitions_database = "kedge_definitions";
@@ -58,7 +54,20 @@ class DumpLoading {
 public:
     DumpLoading(const OwnPostgres& server, const DumpToLoad& dump, const Excluded& excluded,
                 const LoadDumpOptions& options)
-        : server_(server), dump_(dump), excluded_(excluded), options_(options) {}
+        : server_(server),
+          dump_(dump),
+          excluded_(excluded),
+          options_(options),
+          restore_({.dump = dump.path,
+                    .is_for_several = dump.form != DumpForm::tar,
+                    .into = reached(dump.database),
+                    .lists = server.socket_directory(),
+                    // Without the roles nothing could be given to them.
+                    .words = dump.has_owners ? Arguments{} : Arguments{"--no-owner", "--no-privileges"},
+                    .fault = Fault::corrupt,
+                    .threads = options.threads,
+                    .worth_building = options.worth_building,
+                    .stop = options.stop}) {}
 
     Result<Filtered> run() {
         const auto open = TRY(open_dump(dump_));
@@ -67,21 +76,11 @@ public:
         // The dump makes its database; of that name there is one in every new cluster.
         if (dump_.database == "postgres")
             TRY(server_.query("template1", "DROP DATABASE postgres", database_limit, options_.stop));
-        TRY(pg_restore({"-d", "template1", "-C", "--section=pre-data"}));
+        TRY(restore_.run({"--dbname=" + reached("template1").connection, "-C", "--section=pre-data"}));
         TRY(tell("loading rows"));
-        LoadedRows loaded = TRY(load(*open->texts, plan));
+        LoadedRows loaded = TRY(restore_.load(*open->texts, *open->texts, plan));
         TRY(tell("building indexes and keys"));
-        Arguments words = {"-d", dump_.database, "--section=post-data"};
-        if (!loaded.built.empty()) {
-            std::vector<std::int64_t> left;
-            for (const std::int64_t id : open->texts->behind())
-                if (!loaded.built.contains(id)) left.push_back(id);
-            words.insert(words.end(), {"-L", TRY(write_list("left", left))});
-        }
-        // A tar cannot be read by several at once.
-        if (dump_.form != DumpForm::tar && options_.threads > 1)
-            words.insert(words.end(), {"-j", std::to_string(options_.threads)});
-        TRY(pg_restore(words));
+        TRY(restore_.build_the_rest(*open->texts, loaded));
         return Filtered{plan.why_not, std::move(loaded.dropped), std::move(loaded.changed), loaded.built.size()};
     }
 
@@ -90,23 +89,11 @@ private:
         return options_.on_step ? options_.on_step(step) : Result<void>{};
     }
 
-    Result<void> pg_restore(const Arguments& what) const { return pg_restore(what, options_.stop); }
-    Result<void> pg_restore(const Arguments& what, const std::stop_token& stop,
-                            const Environment& environment = {}) const {
-        Arguments words = {server_.program("pg_restore"),
-                           "-h",
-                           server_.socket_directory(),
-                           "-U",
-                           "postgres",
-                           "-e",
-                           "--no-tablespaces"};
-        // Without the roles nothing could be given to them.
-        if (!dump_.has_owners) words.insert(words.end(), {"--no-owner", "--no-privileges"});
-        words.insert(words.end(), what.begin(), what.end());
-        words.push_back(dump_.path);
-        const RunOutput output = TRY(kedge::run(words, within(load_limit, stop), {.environment = environment}));
-        if (output.exit.ok()) return {};
-        return Error{Fault::corrupt, "pg_restore stopped: " + verify::first_error(output.err)};
+    backup::PostgresServer reached(const std::string& database) const {
+        return {.region = "",
+                .connection = to_database(fmt::format("host={} user=postgres", server_.socket_directory()), database),
+                .environment = {},
+                .programs = server_.program("").substr(0, server_.program("").size() - 1)};
     }
 
     Result<FilterPlan> make_plan(const TableTexts& texts) const {
@@ -116,73 +103,20 @@ private:
         TRY(tell("holding the erasure map against the dump"));
         TRY(server_.query("template1", fmt::format("CREATE DATABASE {} TEMPLATE template0", definitions_database),
                           database_limit, options_.stop));
-        TRY(pg_restore({"-d", definitions_database, "-s", "--no-owner", "--no-privileges", "--no-comments",
-                        "--no-publications", "--no-subscriptions", "--no-security-labels"}));
-        const backup::PostgresServer definitions{
-            .region = "",
-            .connection =
-                fmt::format("host={} user=postgres dbname={}", server_.socket_directory(), definitions_database),
-            .environment = {},
-            .programs = server_.program("").substr(0, server_.program("").size() - 1)};
+        const backup::PostgresServer definitions = reached(definitions_database);
+        TRY(restore_.run({"--dbname=" + definitions.connection, "-s", "--no-owner", "--no-privileges", "--no-comments",
+                          "--no-publications", "--no-subscriptions", "--no-security-labels"}));
         plan = TRY(plan_filter(definitions, *excluded_.map, excluded_.subjects, texts, options_.stop));
         TRY(server_.query("template1", fmt::format("DROP DATABASE {}", definitions_database), database_limit,
                           options_.stop));
         return plan;
     }
 
-    // The rows, and beside them what else the dump's section of data holds. The first that fails ends the other.
-    Result<LoadedRows> load(const TableTexts& texts, FilterPlan& plan) const {
-        std::stop_source stop;
-        const std::stop_callback on_stop(options_.stop, [&] { stop.request_stop(); });
-        Result<void> others;
-        std::jthread beside([&] {
-            others = load_others(texts, stop.get_token());
-            if (!others) stop.request_stop();
-        });
-        auto loaded = load_rows(
-            fmt::format("host={} user=postgres dbname={}", server_.socket_directory(), dump_.database), texts, plan,
-            {.threads = options_.threads,
-             .until = within(load_limit, stop.get_token()),
-             .build = [&](std::int64_t key, const std::stop_token& called_off) { return build(key, called_off); },
-             .worth_building = options_.worth_building});
-        if (!loaded) stop.request_stop();
-        beside.join();
-        const bool was_ended = loaded.has_value() || loaded.error().fault == Fault::unavailable ||
-                               loaded.error().fault == Fault::outcome_unknown;
-        if (!others && was_ended) return others.error();
-        return loaded;
-    }
-
-    Result<void> load_others(const TableTexts& texts, const std::stop_token& stop) const {
-        if (texts.others().empty()) return {};
-        const std::string list = TRY(write_list("other-data", texts.others()));
-        return pg_restore({"-d", dump_.database, "--section=data", "-L", list}, stop);
-    }
-
-    // By one process: the rows that are loaded meanwhile are what everybody waits for.
-    Result<void> build(std::int64_t key, const std::stop_token& stop) const {
-        const std::string list = TRY(write_list(fmt::format("key-{}", key), {key}));
-        TRY(pg_restore({"-d", dump_.database, "--section=post-data", "-L", list}, stop,
-                       {"PGOPTIONS=-c max_parallel_maintenance_workers=0"}));
-        std::error_code failed;
-        std::filesystem::remove(list, failed);
-        if (failed) return Error{Fault::unavailable, fmt::format("{}: {}", list, failed.message())};
-        return {};
-    }
-
-    // Entries of the dump as `pg_restore -L` reads them.
-    Result<std::string> write_list(const std::string& name, const std::vector<std::int64_t>& entries) const {
-        std::string list;
-        for (const std::int64_t id : entries) list += std::to_string(id) + ";\n";
-        std::string path = fmt::format("{}/{}", server_.socket_directory(), name);
-        TRY(write_file_atomically(path, list));
-        return path;
-    }
-
     const OwnPostgres& server_;
     const DumpToLoad& dump_;
     const Excluded& excluded_;
     const LoadDumpOptions& options_;
+    const DumpRestore restore_;
 };
 
 }  // namespace

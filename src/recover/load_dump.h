@@ -1,6 +1,4 @@
-// Fills a new server with a dump: what it defines by pg_restore, its rows table by table (load_rows.h) without those
-// of erased people, and then what stands on rows, by pg_restore again: indexes, keys, triggers. Of a table that is in,
-// indexes and keys are built while others still load, by whoever has none left to load.
+// Fills a new server with a dump, section by section (dump_restore.h), without the rows of erased people.
 //
 // Excluded people's rows never reach the server. The gate behind every recovery (gate.h) goes over it all the same.
 #pragma once

@@ -19,8 +19,7 @@ namespace {
 
 // Fits the second-level cache with what is being inflated.
 constexpr std::size_t read_bytes = 256 << 10;
-// Behind the last row: the end marker, and two line feeds that pg_dump adds.
-constexpr std::string_view text_end = "\\.\n\n\n";
+using verify::text_end;
 
 std::uint64_t count_lines(std::string_view text) {
     std::uint64_t lines = 0;
@@ -74,9 +73,8 @@ private:
 
 class Loading {
 public:
-    Loading(const std::string& conninfo, const verify::TableTexts& texts, FilterPlan& plan,
-            const LoadRowsOptions& options)
-        : conninfo_(conninfo),
+    Loading(const ServerAccess& access, const verify::RowTexts& texts, FilterPlan& plan, const LoadRowsOptions& options)
+        : access_(access),
           texts_(texts),
           plan_(plan),
           options_(options),
@@ -132,7 +130,7 @@ private:
     }
 
     Result<CopyIn> connect() const {
-        CopyIn copy = TRY(CopyIn::open(conninfo_, Until(options_.until.deadline, stop_.get_token())));
+        CopyIn copy(TRY(CopyLink::open(access_, Until(options_.until.deadline, stop_.get_token()))));
         // As pg_restore sets them (_doSetFixedOutputState of pg_backup_archiver.c).
         TRY(
             copy.execute("SET standard_conforming_strings = on; SET check_function_bodies = off; "
@@ -231,8 +229,8 @@ private:
         changed_.notify_all();
     }
 
-    const std::string& conninfo_;
-    const verify::TableTexts& texts_;
+    const ServerAccess& access_;
+    const verify::RowTexts& texts_;
     FilterPlan& plan_;  // its sets: guarded by the mutex, and read only by tables whose givers are done
     const LoadRowsOptions& options_;
     std::stop_source stop_;
@@ -251,9 +249,9 @@ private:
 
 }  // namespace
 
-Result<LoadedRows> load_rows(const std::string& conninfo, const verify::TableTexts& texts, FilterPlan& plan,
+Result<LoadedRows> load_rows(const ServerAccess& access, const verify::RowTexts& texts, FilterPlan& plan,
                              const LoadRowsOptions& options) {
-    return Loading(conninfo, texts, plan, options).run();
+    return Loading(access, texts, plan, options).run();
 }
 
 }  // namespace kedge::recover

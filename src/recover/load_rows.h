@@ -1,5 +1,5 @@
-// Loads the rows of a dump into the tables that wait for them, several tables at once, without those that must stay
-// behind.
+// Loads rows, of a dump or of another database, into the tables that wait for them, several tables at once, without
+// those that must stay behind.
 //
 // A table is emptied and filled in one transaction and its rows are frozen, so that a server without archiving writes
 // no log of them. A table whose rules ask about others begins when those are done; of the others the longest way to
@@ -17,13 +17,14 @@
 #include "base/result.h"
 #include "os/wait.h"
 #include "recover/filter_plan.h"
-#include "verify/dump/table_texts.h"
+#include "targets/postgres/connection.h"
+#include "verify/dump/row_texts.h"
 
 namespace kedge::recover {
 
 // By "public.users".
 struct LoadedRows {
-    std::map<std::string, std::uint64_t> read;     // rows that the dump has
+    std::map<std::string, std::uint64_t> read;     // rows that there were
     std::map<std::string, std::uint64_t> taken;    // rows that the server said it took
     std::map<std::string, std::uint64_t> dropped;  // rows that stayed behind; only tables with some
     std::map<std::string, std::uint64_t> changed;  // rows that went on changed; only tables with some
@@ -40,13 +41,13 @@ struct LoadRowsOptions {
     // while others still do, for tables that are worth it. Empty: nobody builds.
     std::function<Result<void>(std::int64_t key, const std::stop_token& stop)> build{};
     std::uint64_t worth_building = usually_worth_building;
-    // After each table: how many bytes of the dump are done, of how many.
+    // After each table: how many bytes of the texts are done, of how many.
     std::function<void(std::uint64_t done, std::uint64_t of)> on_progress{};
 };
 
-// `conninfo` leads to the database as a superuser. What does not add up is corrupt: the server took other rows than
+// `access` leads to the database as a superuser. What does not add up is corrupt: the server took other rows than
 // went on. refused if the server or a rule says no. The first error ends it; what was loaded until then stays.
-Result<LoadedRows> load_rows(const std::string& conninfo, const verify::TableTexts& texts, FilterPlan& plan,
+Result<LoadedRows> load_rows(const ServerAccess& access, const verify::RowTexts& texts, FilterPlan& plan,
                              const LoadRowsOptions& options);
 
 }  // namespace kedge::recover

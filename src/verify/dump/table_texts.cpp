@@ -99,13 +99,15 @@ Result<void> TableTexts::read_contents(ArchiveReader& reader) {
         TRY(read_entry(reader, header_, entry));
         TRY(take(entry));
     }
+    for (TableText& table : tables_)
+        if (table.is_alone) table.keys = made_.at(table.made_by).keys;
     return {};
 }
 
 Result<void> TableTexts::take(const TocEntry& entry) {
     if (entry.section != no_section) section_ = entry.section;
     if (entry.kind == "ENCODING") encoding_ = encoding_in(entry.definition);
-    if (entry.kind == "TABLE") made_.insert(entry.id);
+    if (entry.kind == "TABLE") made_[entry.id] = {entry.name_space, entry.tag};
     if (section_ == behind_data) take_key(entry);
     if (section_ != data_section) return {};
     if (entry.kind != "TABLE DATA" || !entry.copy) {
@@ -135,15 +137,15 @@ Result<void> TableTexts::take(const TocEntry& entry) {
 void TableTexts::take_key(const TocEntry& entry) {
     behind_.push_back(entry.id);
     if (entry.kind != "INDEX" && entry.kind != "CONSTRAINT") return;
-    TableText* of = nullptr;
+    MadeTable* of = nullptr;
     for (const std::int64_t id : entry.dependencies) {
         if (std::ranges::count(behind_, id) > 0) return;
-        if (!made_.contains(id)) continue;
-        const auto table = std::ranges::find(tables_, id, &TableText::made_by);
-        if (of != nullptr || table == tables_.end()) return;
-        of = &*table;
+        const auto table = made_.find(id);
+        if (table == made_.end()) continue;
+        if (of != nullptr) return;
+        of = &table->second;
     }
-    if (of != nullptr && of->is_alone) of->keys.push_back(entry.id);
+    if (of != nullptr) of->keys.push_back(entry.id);
 }
 
 Result<void> TableTexts::find_blocks(std::uint64_t begin) {
