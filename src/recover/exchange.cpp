@@ -9,6 +9,7 @@
 #include "erasure/ledger.h"
 #include "os/clock.h"
 #include "os/files.h"
+#include "recover/copy_database.h"
 #include "recover/erase.h"
 #include "recover/gate.h"
 #include "recover/live_server.h"
@@ -110,30 +111,31 @@ std::string Exchange::moving() const {
 
 // For what is between the two servers, and, if production lies on this machine, for the rows in it.
 Result<void> Exchange::check_space(const backup::PostgresServer& copy) const {
-    const std::string size =
-        TRY(backup::ask_postgres(copy, "SELECT pg_database_size(current_database())", look_limit, options_.stop));
+    const std::string sizes = TRY(
+        backup::ask_postgres(copy,
+                             "SELECT pg_database_size(current_database()), coalesce(sum(pg_total_relation_size(c.oid)) "
+                             "FILTER (WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema'), "
+                             "0) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace",
+                             look_limit, options_.stop));
     const std::string data =
         TRY(backup::ask_postgres(server_->reached(loading_), "SHOW data_directory", look_limit, options_.stop));
-    std::uint64_t bytes = 0;
-    std::from_chars(size.data(), size.data() + size.size(), bytes);
-    for (const std::string& place : {recovery_.directory, data})
-        if (exists(place)) TRY(verify::need_space(place, 2 * bytes));
-    return {};
+    const char* const end = sizes.data() + sizes.size();
+    std::uint64_t bytes = 0, of_tables = 0;
+    const char* const tab = std::from_chars(sizes.data(), end, bytes).ptr;
+    if (tab != end) std::from_chars(tab + 1, end, of_tables);
+    TRY(verify::need_space(recovery_.directory, 2 * (bytes - std::min(of_tables, bytes))));
+    return exists(data) ? verify::need_space(data, 2 * bytes) : Result<void>{};
 }
 
 // What the server sets aside for an index is meant for many sessions. Here a few build all of them: each may have an
 // eighth of its buffers.
-Result<Environment> Exchange::to_load_by() const {
-    const backup::PostgresServer loading = server_->reached(loading_);
+Result<std::string> Exchange::to_load_by() const {
     const std::string kilobytes =
-        TRY(backup::ask_postgres(loading,
+        TRY(backup::ask_postgres(server_->reached(loading_),
                                  "SELECT greatest(pg_size_bytes(current_setting('maintenance_work_mem')), "
                                  "pg_size_bytes(current_setting('shared_buffers')) / 8) / 1024",
                                  look_limit, options_.stop));
-    Environment environment = loading.environment;
-    environment.push_back(
-        fmt::format("PGOPTIONS=-c maintenance_work_mem={}kB", kilobytes.substr(0, kilobytes.find('\n'))));
-    return environment;
+    return fmt::format("-c maintenance_work_mem={}kB", kilobytes.substr(0, kilobytes.find('\n')));
 }
 
 // The copy's own directory takes what is between the two servers.
@@ -141,19 +143,17 @@ Result<void> Exchange::copy_over() const {
     const backup::PostgresServer copy = recovery_.server(), loading = server_->reached(loading_);
     TRY(remove_tree(moving()));
     TRY(check_space(copy));
-    const std::string jobs = std::to_string(options_.threads);
-    tell("writing the copy");
-    TRY(run_or_fail({loading.program("pg_dump"), "-w", "--format=directory", "--compress=0", "--jobs=" + jobs,
-                     "--no-sync", "--file=" + moving(), "--dbname=" + copy.connection},
-                    within(loading_limit, options_.stop)));
-    tell("loading it into the running server");
-    const Environment environment = TRY(to_load_by());
-    TRY(run_or_fail({loading.program("pg_restore"), "-w", "--jobs=" + jobs, "--exit-on-error", "--no-tablespaces",
-                     "--dbname=" + loading.connection, moving()},
-                    within(loading_limit, options_.stop), {.environment = environment}));
+    TRY(make_directories(moving()));
+    const std::string settings = TRY(to_load_by());
+    TRY(copy_database(copy, loading,
+                      {.place = moving(),
+                       .settings = settings,
+                       .threads = options_.threads,
+                       .stop = options_.stop,
+                       .on_step = options_.on_step}));
     tell("analyzing");
-    TRY(run_or_fail({loading.program("vacuumdb"), "-w", "--analyze-only", "--quiet", "--jobs=" + jobs,
-                     "--dbname=" + loading.connection},
+    TRY(run_or_fail({loading.program("vacuumdb"), "-w", "--analyze-only", "--quiet",
+                     fmt::format("--jobs={}", options_.threads), "--dbname=" + loading.connection},
                     within(loading_limit, options_.stop), {.environment = loading.environment}));
     return {};
 }

@@ -41,9 +41,9 @@ public:
     //   replication slot, a prepared transaction, a subscription);
     // - a name of an earlier exchange is taken.
     Result<void> check();
-    // `check`, then: erased people are taken out once more, and the copy is written and read back into the running
-    // server under the name LIVE_from_NAME, by pg_dump and pg_restore, and analyzed; every table has to have as many
-    // rows in it as in the copy, or it is dropped again. What is there serves meanwhile.
+    // `check`, then: erased people are taken out once more, and the copy is copied into the running server under the
+    // name LIVE_from_NAME, from table to table (copy_database.h), and analyzed; every table has to have as many rows
+    // in it as in the copy, or it is dropped again. What is there serves meanwhile.
     Result<void> load();
     // Of one that is loaded: who was erased since is taken out of it, sequences move on behind what production has
     // given out, nobody gets into LIVE any more, and the names change at one moment. Owner, rights and settings of LIVE
@@ -62,9 +62,9 @@ private:
     Result<Whereabouts> whereabouts();
     Result<void> find_server();
     Result<void> require_free_names(const std::set<std::string>& there) const;
-    std::string moving() const;  // the copy on its way, as pg_dump writes it
+    std::string moving() const;  // a directory, for what of the copy goes by files
     Result<void> copy_over() const;
-    Result<Environment> to_load_by() const;
+    Result<std::string> to_load_by() const;
     Result<void> compare_counts() const;
     Result<void> check_space(const backup::PostgresServer& copy) const;
     Result<void> move_sequences(const std::string& loaded);
