@@ -97,7 +97,7 @@ private:
     Result<OwnPostgres> replay(const Instance& instance) {
         TRY(tell("replaying the log to " + recovery_.asked));
         std::string settings =
-            verify::recovery_settings(choice_.target) + instance.working_settings() + Instance::log_settings();
+            verify::recovery_settings(choice_.target) + Instance::replay_settings() + Instance::log_settings();
         if (recovery_.major >= says_where_it_is) settings += "log_startup_progress_interval = 1s\n";
         return OwnPostgres::start_on_copy(recovery_.directory,
                                           {.major = recovery_.major,

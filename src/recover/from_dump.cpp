@@ -105,7 +105,7 @@ public:
         TRY(tell("preparing"));
         TRY(instance.make_directory(recovery_, bytes_needed()));
         const OwnPostgres loading = TRY(OwnPostgres::start(recovery_.directory, choice_.major, instance.owner(),
-                                                           options_.stop, instance.working_settings()));
+                                                           options_.stop, Instance::loading_settings()));
         TRY(restore_globals(loading));
         filtered_ = TRY(load_dump(
             loading,

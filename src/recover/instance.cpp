@@ -22,6 +22,8 @@ using verify::OwnPostgres;
 
 constexpr Span replay_limit = std::chrono::hours(2), restart_limit = 10min, query_limit = 2min;
 
+constexpr const char* working_settings =
+    "max_wal_size = 64GB\ncheckpoint_timeout = 1h\nmax_logical_replication_workers = 0\nprimary_conninfo = ''\n";
 // It stays, and people may promote it: then it has to survive a crash.
 constexpr const char* durable_settings =
     "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nautovacuum = on\nshared_preload_libraries = ''\n"
@@ -47,15 +49,21 @@ Result<void> Instance::make_directory(const Recovery& recovery, std::uint64_t by
     return {};
 }
 
-std::string Instance::working_settings() const {
+std::string Instance::loading_settings() {
     const auto memory =
         static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE));
     constexpr std::uint64_t least = 128, most = 4096;  // MB
-    const std::uint64_t buffers = std::clamp(memory / 8 >> 20, least, most);
+    return fmt::format("shared_buffers = {}MB\nbgwriter_lru_maxpages = 0\nmax_parallel_maintenance_workers = 4\n{}",
+                       std::clamp(memory / 8 >> 20, least, most), working_settings);
+}
+
+// One process replays, and what it has changed is written by another beside it. Many buffers would be touched one after
+// the other for the first time, and all be written at the end, while nobody does anything else.
+std::string Instance::replay_settings() {
     return fmt::format(
-        "shared_buffers = {}MB\nmax_wal_size = 64GB\ncheckpoint_timeout = 1h\nbgwriter_lru_maxpages = 0\n"
-        "max_logical_replication_workers = 0\nprimary_conninfo = ''\nmax_parallel_maintenance_workers = 4\n",
-        buffers);
+        "shared_buffers = 256MB\nbgwriter_delay = 10ms\nbgwriter_lru_maxpages = 1000\nbgwriter_lru_multiplier = 10\n"
+        "bgwriter_flush_after = 0\n{}",
+        working_settings);
 }
 
 // All that was written without a sync is synced before the server is told to rely on it.

@@ -26,8 +26,10 @@ public:
 
     // Empty, with room for so much; what an earlier attempt left there is removed.
     Result<void> make_directory(const Recovery& recovery, std::uint64_t bytes) const;
-    // Lines of postgresql.conf for work that is not durable and has the machine to itself.
-    std::string working_settings() const;
+    // Lines of postgresql.conf for work that is not durable and has the machine to itself: several load rows and build
+    // indexes, or one replays a log.
+    static std::string loading_settings();
+    static std::string replay_settings();
     // The log of its own timeline is kept from its first record on, so that it can follow in production's archive if
     // the copy is promoted. Nothing leaves: there is no command.
     static std::string log_settings();
