@@ -279,6 +279,24 @@ TEST_F(Exchanging, WhatTheServerDoesNotTakeLeavesNothing) {
     EXPECT_FALSE(fs::exists(recovery.directory + "/moving"));
 }
 
+// Its rows break what it says of them.
+TEST_F(Exchanging, ATableThatFailsOnTheWayIsNamedAndLeavesNothing) {
+    const auto in_copy = [&](const std::string& sql) {
+        return kedge::run_or_fail({recovery.server().program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d",
+                                   recovery.server().connection},
+                                  within(std::chrono::seconds(60)), {.input = sql + ";\n"});
+    };
+    ASSERT_TRUE(
+        in_copy("CREATE TABLE broken (id int); INSERT INTO broken VALUES (-1); ALTER TABLE broken ADD CHECK (id > 0) "
+                "NOT VALID; UPDATE pg_constraint SET convalidated = true WHERE conrelid = 'broken'::regclass"));
+    const auto loaded = exchange().load();
+    ASSERT_TRUE(in_copy("DROP TABLE broken"));
+    ASSERT_FALSE(loaded);
+    EXPECT_THAT(loaded.error().message, HasSubstr("public.broken"));
+    EXPECT_EQ(databases(), std::set{live});
+    EXPECT_FALSE(fs::exists(recovery.directory + "/moving"));
+}
+
 TEST_F(Exchanging, RefusesWhatCannotChangeNames) {
     EXPECT_TRUE(exchange().check());
     expect_refused(exchange().swap(), "not loaded");
