@@ -18,9 +18,9 @@ Moment in(Span span) {
 class ConnectionPoolTest : public testing::Test {
 protected:
     // Waits for one in a thread of its own; `got` learns what came of it.
-    std::jthread take(ConnectionPool& pool, Moment deadline, std::vector<int>& got, int number) {
+    std::jthread take(Moment deadline, std::vector<int>& got, int number) {
         const std::size_t before = pool.waiting();
-        std::jthread thread{[&pool, &got, deadline, number, this] {
+        std::jthread thread{[this, &got, deadline, number] {
             auto connection = pool.take(deadline);
             {
                 const std::lock_guard lock{mutex};
@@ -44,7 +44,7 @@ TEST_F(ConnectionPoolTest, GivesNothingWhileItIsClosed) {
     EXPECT_TRUE(connection->exchange({{{"SELECT 1", {}}}}, in(5s)).answers[0].committed);
     std::vector<int> got;
     {
-        const std::jthread waiter = take(pool, in(60s), got, 1);
+        const std::jthread waiter = take(in(60s), got, 1);
         pool.close();
     }
     EXPECT_EQ(got, std::vector{-1}) << "who waits is turned away";
@@ -59,7 +59,7 @@ TEST_F(ConnectionPoolTest, WhoeverMustBeDoneFirstIsNext) {
     {
         std::vector<std::jthread> threads;
         for (const int seconds : {120, 90, 150})
-            threads.push_back(take(pool, in(std::chrono::seconds{seconds}), got, seconds));
+            threads.push_back(take(in(std::chrono::seconds{seconds}), got, seconds));
         pool.give_back(std::move(connection), 0ms);
     }
     EXPECT_EQ(got, (std::vector{90, 120, 150}));
@@ -72,7 +72,7 @@ TEST_F(ConnectionPoolTest, WhoHasTooLittleTimeLeftDoesNotHoldUpTheOthers) {
     {
         std::vector<std::jthread> threads;
         for (const int seconds : {90, 120, 150})
-            threads.push_back(take(pool, in(std::chrono::seconds{seconds}), got, seconds));
+            threads.push_back(take(in(std::chrono::seconds{seconds}), got, seconds));
         pool.give_back(std::move(connection), 100s);
     }
     EXPECT_EQ(got[0], 120) << "the first statement would not have ended in time";
