@@ -1,6 +1,6 @@
 // How long a database takes to come back, by Kedge and by the usual means, in turns on one machine.
 //
-//     recover_bench KEDGE DIRECTORY [MEGABYTES [ROUNDS]]
+//     recover_bench KEDGE DIRECTORY [MEGABYTES [ROUNDS [PART-OF-NAME]]]
 //
 // KEDGE is the program; DIRECTORY keeps what is recovered between runs; MEGABYTES of rows as text are made once and as
 // many of log (4000; of 300 a custom dump had 107 MB); each way is taken ROUNDS times (1; 0: only make the material).
@@ -227,7 +227,10 @@ private:
     const std::optional<Login> owner_;
 };
 
-void measure(const std::string& title, std::vector<Way> ways, int rounds) {
+// `part`: only ways with that in their name.
+void measure(const std::string& title, std::vector<Way> ways, int rounds, const std::string& part) {
+    std::erase_if(ways, [&](const Way& way) { return way.name.find(part) == std::string::npos; });
+    if (ways.empty()) return;
     for (int round = 0; round < rounds; ++round)
         for (Way& way : ways) {
             way.spans.push_back(way.once());
@@ -253,21 +256,22 @@ void measure(const std::string& title, std::vector<Way> ways, int rounds) {
 int main(int argc, char** argv) {
     using namespace kedge::bench;
     if (argc < 3) {
-        fmt::print(stderr, "usage: recover_bench KEDGE DIRECTORY [MEGABYTES [ROUNDS]]\n");
+        fmt::print(stderr, "usage: recover_bench KEDGE DIRECTORY [MEGABYTES [ROUNDS [PART-OF-NAME]]]\n");
         return 3;
     }
     const Material material = make_material(std::filesystem::absolute(argv[1]), std::filesystem::absolute(argv[2]),
                                             argc > 3 ? std::stoull(argv[3]) : 4000);
     const int rounds = argc > 4 ? std::stoi(argv[4]) : 1;
     if (rounds == 0) return 0;
+    const std::string part = argc > 5 ? argv[5] : "";
     Ways ways(material);
     const auto megabytes = [](std::uint64_t bytes) { return bytes / 1'000'000; };
     measure(fmt::format("A dump of {} MB ({} MB as a base backup)", megabytes(material.dump_bytes),
                         megabytes(material.base_bytes)),
-            ways.restores(), rounds);
+            ways.restores(), rounds, part);
     measure(fmt::format("{} MB of log to a moment, from a base backup of {} MB", megabytes(material.log_bytes),
                         megabytes(material.base_bytes)),
-            ways.recoveries(), rounds);
+            ways.recoveries(), rounds, part);
     for (const std::string& used : {material.place(), material.living()}) std::filesystem::remove_all(used);
     return 0;
 }

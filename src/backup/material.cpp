@@ -41,7 +41,8 @@ Result<void> take_backups(Material& material, const std::string& path) {
     std::map<std::string, std::vector<verify::Member>> below;
     for (const verify::Member& member : members)
         if (const auto slash = member.path.find('/'); slash != std::string::npos)
-            below[member.path.substr(0, slash)].push_back({member.path.substr(slash + 1), member.bytes, member.open});
+            below[member.path.substr(0, slash)].push_back(
+                {member.path.substr(slash + 1), member.bytes, member.open, member.file});
     for (auto& [name, files] : below)
         if (verify::is_base_backup(files)) take_backup(material, path + "/" + name, std::move(files));
     return {};

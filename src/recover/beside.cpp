@@ -71,7 +71,8 @@ private:
     }
 
     Result<Instance> make_instance() {
-        const verify::BaseLook look = TRY(verify::look_at_base({choice_.base, choice_.log}, options_.stop));
+        const verify::BaseLook look =
+            TRY(verify::look_at_base({choice_.base, choice_.log}, TRY(verify::postgres_owner()), options_.stop));
         const auto major = verify::major_of(look.version);
         if (!major) return Error{Fault::corrupt, choice_.base + " does not say of which version it is"};
         recovery_.major = *major;

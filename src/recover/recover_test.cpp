@@ -6,6 +6,8 @@
 
 #include "backup/scratch_estate.h"
 #include "recover/beside.h"
+#include "verify/restore/log_beside.h"
+#include "verify/restore/own_postgres.h"
 
 namespace kedge::recover {
 namespace {
@@ -98,6 +100,31 @@ TEST_F(Recovering, ToAMomentBeforeTheAccident) {
     EXPECT_EQ(ask(recovery, "SHOW fsync"), "on") << "it stays, so it has to survive a crash";
     EXPECT_EQ(ask(recovery, "SELECT pg_is_in_recovery()"), "f");
     EXPECT_EQ(world.server->sql("SELECT count(*) FROM orders"), "10") << "production is as it was";
+}
+
+TEST_F(Recovering, ALongLogIsReadWhereItLiesAndNothingOfTheCopyLeadsThereAfterwards) {
+    for (int i = 0; i < 5; ++i) {
+        world.server->sql("INSERT INTO notes VALUES (3)");
+        world.server->sql("SELECT pg_switch_wal()");
+    }
+    world.archive();
+    const auto digest = [this] {
+        return run_or_fail({"find", world.store + "/wal", "-type", "f", "-printf", "%P %i %s %T@\\n", "-exec",
+                            "sha256sum", "{}", "+"},
+                           within(std::chrono::seconds(30)))
+            .value()
+            .out;
+    };
+    const std::string archived = digest();
+    const Choice choice = chosen({});
+    EXPECT_GE(verify::LogBeside::of(choice.log, verify::postgres_owner().value(), {}).value().linked().size(), 3u);
+    const Recovery recovery = recovered("long", {});
+    EXPECT_EQ(held(recovery), "10\t{1,2,3,3,3,3,3}");
+    ask(recovery, "INSERT INTO notes SELECT generate_series(1, 100000)");
+    ask(recovery, "CHECKPOINT");
+    for (const auto& file : fs::directory_iterator(recovery.directory + "/data/pg_wal"))
+        EXPECT_FALSE(file.is_symlink()) << file.path();
+    EXPECT_EQ(digest(), archived);
 }
 
 TEST_F(Recovering, ToATransactionWithItOrWithout) {

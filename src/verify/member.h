@@ -15,6 +15,7 @@ struct Member {
     std::uint64_t bytes = 0;  // as stored
     // Opens its bytes from the front. May be called by several threads, each for a stream of its own.
     std::function<Result<std::unique_ptr<ByteStream>>()> open;
+    std::string file{};  // the absolute path of the file that is exactly it; empty: it lies in something else
 };
 
 // The member whose bytes are `bytes`, which outlive it.

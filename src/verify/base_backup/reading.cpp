@@ -116,7 +116,7 @@ ReadBackup BackupReader::read_plain() {
     for (std::size_t i = 0; i < members_.size(); ++i) {
         const Member& member = members_[i];
         if (member.path.starts_with(wal_directory))
-            wal.wal.push_back({member.path.substr(wal_directory.size()), member.bytes, member.open});
+            wal.wal.push_back({member.path.substr(wal_directory.size()), member.bytes, member.open, member.file});
         if (!is_segment(member.path) && member.path != "backup_manifest") order.push_back(i);
     }
     std::ranges::stable_sort(order, std::greater{}, [this](std::size_t i) { return members_[i].bytes; });
@@ -218,7 +218,7 @@ std::vector<Member> wal_members(const std::vector<Member>& members, const Limits
     std::vector<Member> wal;
     for (const Member& member : members) {
         if (member.path.starts_with(wal_directory))
-            wal.push_back({member.path.substr(wal_directory.size()), member.bytes, member.open});
+            wal.push_back({member.path.substr(wal_directory.size()), member.bytes, member.open, member.file});
         if (prefix_of_tar(member.path) != wal_directory) continue;
         const auto bytes = MemberStream::open(member, limits);
         if (!bytes) continue;

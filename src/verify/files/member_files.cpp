@@ -57,7 +57,9 @@ Result<void> Walk::below(const fs::path& directory, const std::string& prefix, i
 }  // namespace
 
 Member file_member(std::string path, std::uint64_t bytes, std::string name, Effort& effort) {
-    return {std::move(name), bytes, [path = std::move(path), &effort] { return FileStream::open(path, effort); }};
+    std::string file = fs::absolute(path);
+    return {std::move(name), bytes, [path = std::move(path), &effort] { return FileStream::open(path, effort); },
+            std::move(file)};
 }
 
 Result<std::vector<Member>> members_below(const std::string& directory, std::size_t count_max, Effort& effort) {

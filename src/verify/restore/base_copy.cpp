@@ -15,8 +15,8 @@
 #include "verify/base_backup/recovery_base.h"
 #include "verify/figures.h"
 #include "verify/files/member_files.h"
+#include "verify/restore/log_beside.h"
 #include "verify/restore/tar_backup.h"
-#include "verify/unpack/member_stream.h"
 #include "verify/wal/new_tablespaces.h"
 #include "verify/wal/wal_archive.h"
 
@@ -44,30 +44,8 @@ Result<std::uint64_t> bytes_below(const std::string& path) {
     return bytes;
 }
 
-// The log's files that recovery may ask for.
-std::vector<const Member*> needed_log(const std::vector<Member>& wal) {
-    std::vector<const Member*> needed;
-    for (const Member& member : wal) {
-        const WalFileKind kind = parse_wal_file_name(member.path).kind;
-        if (kind == WalFileKind::segment || kind == WalFileKind::history) needed.push_back(&member);
-    }
-    return needed;
-}
-
 Result<std::vector<Member>> files_of(const std::string& path, Effort& effort) {
     return members_below(path, Limits{}.objects_max, effort);
-}
-
-Result<void> copy_log(const std::vector<const Member*>& log, const std::string& to, const std::stop_token& stop) {
-    const Limits limits;
-    const Descriptor directory(::open(to.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!directory.is_open()) return Error{Fault::unavailable, to + " cannot be opened"};
-    for (const Member* member : log) {
-        const std::string name = parse_wal_file_name(member->path).stem;
-        const auto stream = TRY(MemberStream::open(*member, limits));
-        TRY(write_file_from(*stream, directory.get(), name, stop).within(member->path));
-    }
-    return {};
 }
 
 // A server asks the archive before it looks at what the backup brought: so what was copied from there wins.
@@ -98,9 +76,9 @@ Result<void> copy_data(const std::string& path, const std::string& data, std::ui
 }
 
 // Side by side: each is bound by how fast one thread writes.
-Result<void> copy_both(const BaseAndLog& what, const std::string& data, const std::string& log_beside,
-                       std::uint64_t bytes_max, const std::stop_token& stop) {
-    TRY(make_directories(log_beside));
+Result<void> copy_both(const std::string& path, const LogBeside& log, const std::string& data,
+                       const std::string& log_place, std::uint64_t bytes_max, const std::stop_token& stop) {
+    TRY(make_directories(log_place));
     std::stop_source either;
     const std::stop_callback on_stop(stop, [&] { either.request_stop(); });
     std::mutex mutex;
@@ -112,10 +90,23 @@ Result<void> copy_both(const BaseAndLog& what, const std::string& data, const st
         either.request_stop();
     };
     {
-        const std::jthread beside([&] { end(copy_log(needed_log(what.wal), log_beside, either.get_token())); });
-        end(copy_data(what.path, data, bytes_max, either.get_token()));
+        const std::jthread beside([&] { end(log.write(log_place, either.get_token())); });
+        end(copy_data(path, data, bytes_max, either.get_token()));
     }
     if (first) return *first;
+    return {};
+}
+
+// Slots of the original would keep log for nobody.
+Result<void> empty(const std::string& directory) {
+    std::error_code failed;
+    for (fs::directory_iterator entry(directory, failed); !failed && entry != fs::directory_iterator();
+         entry.increment(failed)) {
+        fs::remove_all(entry->path(), failed);
+        if (failed) break;
+    }
+    if (failed && failed != std::errc::no_such_file_or_directory)
+        return Error{Fault::unavailable, fmt::format("{}: {}", directory, failed.message())};
     return {};
 }
 
@@ -166,10 +157,9 @@ std::string target_setting(const RecoveryTarget& target) {
 
 }  // namespace
 
-Result<BaseLook> look_at_base(const BaseAndLog& what, const std::stop_token& stop) {
+Result<BaseLook> look_at_base(const BaseAndLog& what, const std::optional<Login>& owner, const std::stop_token& stop) {
     BaseLook look{.bytes = working_bytes};
-    for (const Member* member : needed_log(what.wal))
-        look.bytes += std::max<std::uint64_t>(member->bytes, std::uint64_t{16} << 20);
+    look.bytes += TRY(LogBeside::of(what.wal, owner, stop)).bytes();
     Effort effort;
     const std::vector<Member> members = TRY(files_of(what.path, effort));
     if (is_tar_backup(members)) {
@@ -183,18 +173,18 @@ Result<BaseLook> look_at_base(const BaseAndLog& what, const std::stop_token& sto
     return look;
 }
 
-Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what) {
-    return TRY(look_at_base(what, {})).bytes;
-}
-
-Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, std::size_t threads) {
+Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, const std::optional<Login>& owner,
+                                    std::size_t threads, const std::stop_token& stop) {
     const Limits limits;
     Effort effort;
     const std::vector<Member> members = TRY(files_of(what.path, effort));
     const Lsn start = sketch_base_backup(what.path, members, limits).base.start;
+    std::vector<Member> log = TRY(files_of(data + "/pg_wal", effort));
+    const LogBeside beside = TRY(LogBeside::of(what.wal, owner, stop));
+    for (const Member* member : beside.linked()) log.push_back(*member);
     NewTablespaces made;
     Effort reading{.threads = threads};
-    examine_wal(TRY(files_of(data + "/pg_wal", effort)), limits, reading, {.may_end_open = true, .observer = &made});
+    examine_wal(log, limits, reading, {.may_end_open = true, .observer = &made});
     return made.any(start, Lsn{UINT64_MAX});
 }
 
@@ -204,20 +194,22 @@ Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, c
     const auto step = [&](const std::string& says) {
         if (on_step) on_step(says);
     };
-    const std::size_t files = needed_log(what.wal).size();
-    step(files == 0 ? "copying the backup"
-                    : fmt::format("copying the backup and {}", counted(files, "file of the log", "files of the log")));
-    const std::string log_beside = data + "-log";
-    TRY(copy_both(what, data, log_beside, bytes_max, stop));
+    const LogBeside log = TRY(LogBeside::of(what.wal, owner, stop));
+    step(log.files() == 0
+             ? "copying the backup"
+             : fmt::format("copying the backup and {}", counted(log.files(), "file of the log", "files of the log")));
+    const std::string log_place = data + "-log";
+    TRY(copy_both(what.path, log, data, log_place, bytes_max, stop));
     for (const char* name : {"tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid",
                              "postgresql.auto.conf", "backup_manifest"}) {
         std::error_code failed;
         fs::remove(data + "/" + name, failed);
         if (failed) return Error{Fault::unavailable, fmt::format("{}/{}: {}", data, name, failed.message())};
     }
+    TRY(empty(data + "/pg_replslot"));
     TRY(write_file_atomically(data + "/recovery.signal", "", 0600, Durability::after_process_death));
     TRY(write_file_atomically(data + "/postgresql.auto.conf", "", 0600, Durability::after_process_death));
-    TRY(put_log(log_beside, data + "/pg_wal"));
+    TRY(put_log(log_place, data + "/pg_wal"));
     const std::string spaces = data + "-tablespaces";
     TRY(make_directories(spaces));
     TRY(link_tablespaces(data + "/pg_tblspc", spaces));

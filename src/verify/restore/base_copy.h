@@ -26,15 +26,16 @@ struct BaseLook {
     std::uint64_t bytes = 0;  // of the copy on disk, with what the server itself writes while it recovers
 };
 // Of tars all is read for that (tar_backup.h): corrupt if one is broken.
-Result<BaseLook> look_at_base(const BaseAndLog& what, const std::stop_token& stop);
-Result<std::uint64_t> bytes_of_copy(const BaseAndLog& what);
+Result<BaseLook> look_at_base(const BaseAndLog& what, const std::optional<Login>& owner, const std::stop_token& stop);
 
-// Whether log that a copy holds, what the backup itself brought included, makes tablespaces when it is replayed
+// Whether log that a copy replays, what the backup itself brought included, makes tablespaces when it is replayed
 // (verify/wal/new_tablespaces.h).
-Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, std::size_t threads);
+Result<bool> copy_makes_tablespaces(const BaseAndLog& what, const std::string& data, const std::optional<Login>& owner,
+                                    std::size_t threads, const std::stop_token& stop);
 
-// Into `data`, which does not exist yet, readable by `owner` alone. Settings, signals and links of the original are
-// left out: tablespaces lie in `data`-tablespaces. All of the log lies in its pg_wal, and it is marked for recovery.
+// Into `data`, which does not exist yet, readable by `owner` alone. Settings, signals, slots and links of the original
+// are left out: tablespaces lie in `data`-tablespaces. All of the log lies in its pg_wal, as far as it can in links to
+// the archive, which are gone when the recovery is done (log_beside.h), and it is marked for recovery.
 // What needs more than `bytes_max` is not written: conflict.
 Result<void> copy_base_backup(const BaseAndLog& what, const std::string& data, const std::optional<Login>& owner,
                               const std::stop_token& stop, const std::function<void(const std::string&)>& on_step,

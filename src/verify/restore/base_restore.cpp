@@ -27,17 +27,17 @@ public:
 
     Result<void> run() {
         step("looking through the backup");
-        const Result<BaseLook> look = look_at_base(what_.from, options_.stop);
+        const std::optional<Login> owner = TRY(postgres_owner());
+        const Result<BaseLook> look = look_at_base(what_.from, owner, options_.stop);
         if (!look) return tell_broken(look.error());
         const std::optional<int> major = known_major(look->version);
         if (!major) return {};
-        const std::optional<Login> owner = TRY(postgres_owner());
         const Workplace workplace = TRY(Workplace::open(options_.place, look->bytes, owner));
         const std::string data = workplace.path() + "/data";
         const Result<void> copied =
             copy_base_backup(what_.from, data, owner, options_.stop, options_.on_step, look->bytes);
         if (!copied) return tell_broken(copied.error());
-        if (TRY(copy_makes_tablespaces(what_.from, data, options_.threads))) {
+        if (TRY(copy_makes_tablespaces(what_.from, data, owner, options_.threads, options_.stop))) {
             unproved("its log makes a tablespace, which a server on this machine would make where the original is");
             return {};
         }

@@ -91,11 +91,10 @@ Result<bool> OwnPostgres::await_answer(Span limit, const std::stop_token& stop,
     }
 }
 
-// The last line of its file, as pg_ctl looks for it: "ready   ", or "standby " with hot_standby. A program that
+// The last line of its file, as pg_ctl looks for it ("standby" without hot_standby answers nobody). A program that
 // connects costs more than that, again and again for as long as the server recovers.
 bool OwnPostgres::says_ready() const {
-    const std::string status = last_line(read_file(directory_ + "/data/postmaster.pid").value_or(""));
-    return status.starts_with("ready") || status.starts_with("standby");
+    return last_line(read_file(directory_ + "/data/postmaster.pid").value_or("")).starts_with("ready");
 }
 
 std::string OwnPostgres::log() const {
