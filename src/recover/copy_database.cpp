@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -18,7 +19,7 @@ namespace {
 using verify::TableText;
 using verify::TableTexts;
 
-constexpr Span copy_limit = std::chrono::hours(24);
+constexpr Span copy_limit = std::chrono::hours(24), question_limit = std::chrono::minutes(1);
 // One argument may have 128 KiB (execve(2)), and the server reads each as one regular expression.
 constexpr std::size_t pattern_bytes_max = 8 << 10;
 
@@ -58,7 +59,7 @@ Patterns patterns_of(const std::vector<TableText>& tables, std::size_t bytes_max
 // What the small dump holds rows of, and what comes from the database itself.
 class CopiedTexts final : public verify::RowTexts {
 public:
-    CopiedTexts(const TableTexts& dump, DatabaseSnapshot& snapshot, std::size_t count)
+    CopiedTexts(const TableTexts& dump, DatabaseSnapshot& snapshot, std::size_t count, bool by_binary)
         : dump_(dump), snapshot_(snapshot), tables_(dump.tables()) {
         std::map<std::pair<std::string, std::string>, const TableTexts::MadeTable*> made;
         for (const auto& [id, one] : dump.made()) made[{one.schema, one.table}] = &one;
@@ -67,6 +68,7 @@ public:
             const auto found = made.find({table.schema, table.table});
             if (found == made.end()) continue;
             table.is_alone = true;
+            table.is_binary = table.is_binary && by_binary;
             table.keys = found->second->keys;
             tables_.push_back(std::move(table));
         }
@@ -90,6 +92,7 @@ public:
     DatabaseCopying(const backup::PostgresServer& from, const backup::PostgresServer& into,
                     const CopyDatabaseOptions& options)
         : from_(from),
+          into_(into),
           options_(options),
           dump_(options.place + "/dump"),
           pg_dump_(into.program("pg_dump")),
@@ -114,16 +117,27 @@ public:
         TRY(restore_.make_tables());
         tell("loading rows");
         FilterPlan nothing_stays_behind;
-        const CopiedTexts texts(dump, *snapshot, count);
+        const bool by_binary = TRY(major_of_into()) == snapshot->major();
+        const CopiedTexts texts(dump, *snapshot, count, by_binary);
         const LoadedRows loaded = TRY(restore_.load(dump, texts, nothing_stays_behind));
         tell("building indexes and keys");
         TRY(restore_.build_the_rest(dump, loaded));
-        return CopiedDatabase{texts.count(), loaded.built.size()};
+        const auto binary = std::ranges::count(texts.tables(), true, &TableText::is_binary);
+        return CopiedDatabase{texts.count(), static_cast<std::size_t>(binary), loaded.built.size()};
     }
 
 private:
     void tell(const std::string& step) const {
         if (options_.on_step) options_.on_step(step);
+    }
+
+    // What a server of another version makes of binary rows is promised by nobody (COPY in the manual).
+    Result<std::uint64_t> major_of_into() const {
+        const std::string text = TRY(backup::ask_postgres(
+            into_, "SELECT current_setting('server_version_num')::int / 10000", question_limit, options_.stop));
+        std::uint64_t major = 0;
+        std::from_chars(text.data(), text.data() + text.size(), major);
+        return major;
     }
 
     // How many tables of the snapshot it leaves the rows of.
@@ -143,7 +157,7 @@ private:
         return patterns.count;
     }
 
-    const backup::PostgresServer& from_;
+    const backup::PostgresServer &from_, &into_;
     const CopyDatabaseOptions& options_;
     const std::string dump_, pg_dump_;
     const DumpRestore restore_;

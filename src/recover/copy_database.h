@@ -29,6 +29,7 @@ struct CopyDatabaseOptions {
 
 struct CopiedDatabase {
     std::size_t tables = 0;        // whose rows went from table to table
+    std::size_t binary = 0;        // of these, as values and not as texts of them
     std::size_t built_beside = 0;  // indexes and keys, while rows of other tables were loaded
 };
 

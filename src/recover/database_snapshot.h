@@ -24,7 +24,9 @@ public:
     // For `pg_dump --snapshot`, as long as this lives.
     const std::string& id() const { return id_; }
     const std::string& encoding() const { return encoding_; }  // of the database, and of the texts
-    // The tables that people made and that hold rows themselves, the largest first. Without those of extensions (only
+    std::uint64_t major() const { return major_; }             // of the server
+    // The tables that people made and that hold rows themselves, those that take longest first. Binary are those that a
+    // server of the same version reads alike. Without those of extensions (only
     // pg_dump knows which of their rows belong to a copy), and without partitions whose rows a copy may have to put
     // into others: by the hash of an enum, which differs from database to database.
     const std::vector<verify::TableText>& tables() const { return tables_; }
@@ -37,6 +39,7 @@ private:
         : server_(server), until_(std::move(until)), holder_(std::move(holder)) {}
     static Result<CopyLink> connect(const backup::PostgresServer& server, const Until& until);
     Result<void> look();
+    Result<std::uint64_t> cost_of(std::uint64_t stored, const std::string& unpacked_query);
     Result<std::unique_ptr<CopyOut>> take_reader();
     void give_back(std::unique_ptr<CopyOut> reader);
 
@@ -44,6 +47,7 @@ private:
     const Until until_;
     CopyLink holder_;  // of the snapshot
     std::string id_, encoding_;
+    std::uint64_t major_ = 0;
     std::vector<verify::TableText> tables_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<CopyOut>> idle_;  // guarded by the mutex

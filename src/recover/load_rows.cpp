@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "recover/binary_rows.h"
 #include "recover/sql_session.h"
 #include "targets/postgres/copy_in.h"
 
@@ -191,17 +192,14 @@ private:
         TRY(copy.execute("BEGIN"));
         if (table.is_alone)
             TRY(copy.execute(fmt::format("TRUNCATE ONLY {}.{}", sql_name(table.schema), sql_name(table.table))));
-        TRY(copy.begin(fmt::format("COPY {} FROM STDIN{}", table.target, table.is_alone ? " WITH (FREEZE)" : "")));
+        TRY(copy.begin(fmt::format("COPY {} FROM STDIN WITH (FORMAT {}{})", table.target,
+                                   table.is_binary ? "binary" : "text", table.is_alone ? ", FREEZE" : "")));
         const TableFilter* filter = filter_of(index);
+        const bool is_filtered = filter != nullptr && !filter->is_idle();
+        check(!is_filtered || !table.is_binary, "what is filtered is text");
         RowFilter rows(filter == nullptr ? RowRules{} : filter->rules);
-        std::uint64_t read = 0;
-        RowPieces pieces(*text);
-        const auto fill = [&](std::string_view some) { return copy.fill(some); };
-        for (auto piece = TRY(pieces.next()); !piece.empty(); piece = TRY(pieces.next())) {
-            if (stop_.stop_requested()) return Error{Fault::unavailable, "called off"};
-            read += count_lines(piece);
-            TRY(filter == nullptr || filter->is_idle() ? fill(piece) : rows.pass(piece, fill));
-        }
+        const std::uint64_t read =
+            TRY(table.is_binary ? pass_binary(copy, *text) : pass_lines(copy, *text, is_filtered ? &rows : nullptr));
         const std::uint64_t taken = TRY(copy.end());
         TRY(copy.execute("COMMIT"));
         if (taken + rows.dropped() != read)
@@ -209,6 +207,32 @@ private:
                                                      read, rows.dropped(), taken)};
         finish(index, rows, read, taken);
         return {};
+    }
+
+    // All of them; how many there were.
+    Result<std::uint64_t> pass_lines(CopyIn& copy, verify::ByteStream& text, RowFilter* filter) {
+        const auto fill = [&](std::string_view some) { return copy.fill(some); };
+        std::uint64_t read = 0;
+        RowPieces pieces(text);
+        for (auto piece = TRY(pieces.next()); !piece.empty(); piece = TRY(pieces.next())) {
+            if (stop_.stop_requested()) return Error{Fault::unavailable, "called off"};
+            read += count_lines(piece);
+            TRY(filter == nullptr ? fill(piece) : filter->pass(piece, fill));
+        }
+        return read;
+    }
+    Result<std::uint64_t> pass_binary(CopyIn& copy, verify::ByteStream& stream) {
+        std::vector<char> buffer(read_bytes);
+        BinaryRows rows;
+        for (std::size_t count = buffer.size(); count == buffer.size();) {
+            if (stop_.stop_requested()) return Error{Fault::unavailable, "called off"};
+            count = TRY(stream.read(std::as_writable_bytes(std::span(buffer))));
+            const std::string_view piece(buffer.data(), count);
+            TRY(rows.pass(piece));
+            TRY(copy.fill(piece));
+        }
+        if (!rows.is_whole()) return Error{Fault::corrupt, "its rows do not end as they should"};
+        return rows.count();
     }
 
     void finish(std::size_t index, RowFilter& rows, std::uint64_t read, std::uint64_t taken) {

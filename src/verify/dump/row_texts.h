@@ -19,8 +19,9 @@ struct TableText {
     std::string target;                // into what they go, as COPY names it: "public.users (id, email)"
     std::vector<std::string> columns;  // in the order of their fields, without quotes
     bool is_alone = false;             // who loads them makes that table, and nothing else has rows for it
+    bool is_binary = false;            // they are in COPY's binary format, and end as that does
     std::int64_t made_by = 0;          // the entry of the table; 0: not in the dump
-    std::uint64_t bytes = 0;           // as packed; 0 where that is not known
+    std::uint64_t bytes = 0;           // as packed, or what they cost as if they were so many; 0: not known
     ArchiveReader::Offset block;       // custom format: where they are
     std::string file;                  // else: in which file, without its suffix
     // Entries that need the rows of this table and of no other: its indexes and keys, but no foreign ones.
@@ -35,8 +36,9 @@ public:
     virtual ~RowTexts() = default;
     virtual const std::vector<TableText>& tables() const = 0;
     virtual const std::string& encoding() const = 0;  // "UTF8"; empty if nobody says
-    // The text of one of `tables` from its first row to `text_end`. Whoever has read it to its end has read all of it:
-    // a stream that breaks is an error. May be called by several threads, each for a stream of its own.
+    // The text of one of `tables` from its first row to `text_end`, or all of its binary rows. Whoever has read it to
+    // its end has read all of it: a stream that breaks is an error. May be called by several threads, each for a stream
+    // of its own.
     virtual Result<std::unique_ptr<ByteStream>> open(const TableText& table) const = 0;
 };
 
