@@ -147,7 +147,9 @@ std::vector<Command> recover_redis_commands() {
             .option("place", "DIR", &Redis::place, "where it lies; /var/tmp/kedge-recover-UID", Completes::files)
             .option("key", "KEY", &Redis::key, "who asks, if it is the step of a run")
             .flag("dry-run", &Redis::dry_run, "only read the snapshots, and say which one would be restored")
-            .details("Reads snapshots whole, newest first, and passes damaged and empty ones over. The one that serves "
+            .details("Reads snapshots whole, newest first, and passes damaged and empty ones over. If the newest that "
+                     "is sound holds less than half as many keys as the one before it, it may be of after the loss: "
+                     "then none is taken until --snapshot or --before says which. The one that serves "
                      "is loaded into a server of its own that nobody reaches until dropped keys and those of erased "
                      "people are out of it; its keys are held against those counted in the file. Then it answers at "
                      "the estate's recovered-at, where a plan has the master copy it. Production is not touched.")

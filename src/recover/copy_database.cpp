@@ -59,27 +59,14 @@ Patterns patterns_of(const std::vector<TableText>& tables, std::size_t bytes_max
 // What the small dump holds rows of, and what comes from the database itself.
 class CopiedTexts final : public verify::RowTexts {
 public:
-    CopiedTexts(const TableTexts& dump, DatabaseSnapshot& snapshot, std::size_t count, bool by_binary)
-        : dump_(dump), snapshot_(snapshot), tables_(dump.tables()) {
-        std::map<std::pair<std::string, std::string>, const TableTexts::MadeTable*> made;
-        for (const auto& [id, one] : dump.made()) made[{one.schema, one.table}] = &one;
-        for (std::size_t i = 0; i < count; ++i) {
-            TableText table = snapshot.tables()[i];
-            const auto found = made.find({table.schema, table.table});
-            if (found == made.end()) continue;
-            table.is_alone = true;
-            table.is_binary = table.is_binary && by_binary;
-            table.keys = found->second->keys;
-            tables_.push_back(std::move(table));
-        }
-    }
+    CopiedTexts(const TableTexts& dump, DatabaseSnapshot& snapshot, std::vector<TableText> tables)
+        : dump_(dump), snapshot_(snapshot), tables_(std::move(tables)) {}
 
     const std::vector<TableText>& tables() const override { return tables_; }
     const std::string& encoding() const override { return snapshot_.encoding(); }
     Result<std::unique_ptr<verify::ByteStream>> open(const TableText& table) const override {
         return table.id != 0 ? dump_.open(table) : snapshot_.open(table);
     }
-    std::size_t count() const { return tables_.size() - dump_.tables().size(); }
 
 private:
     const TableTexts& dump_;
@@ -117,13 +104,17 @@ public:
         TRY(restore_.make_tables());
         tell("loading rows");
         FilterPlan nothing_stays_behind;
-        const bool by_binary = TRY(major_of_into()) == snapshot->major();
-        const CopiedTexts texts(dump, *snapshot, count, by_binary);
+        const CopiedTexts texts(dump, *snapshot, TRY(tables_to_load(dump, *snapshot, count)));
         const LoadedRows loaded = TRY(restore_.load(dump, texts, nothing_stays_behind));
         tell("building indexes and keys");
         TRY(restore_.build_the_rest(dump, loaded));
-        const auto binary = std::ranges::count(texts.tables(), true, &TableText::is_binary);
-        return CopiedDatabase{texts.count(), static_cast<std::size_t>(binary), loaded.built.size()};
+        CopiedDatabase copied{.built_beside = loaded.built.size()};
+        for (const TableText& table : texts.tables()) {
+            const std::string name = table.schema + "." + table.table;
+            if (table.id == 0) copied.rows[name] = loaded.read.at(name);
+            if (table.is_binary) ++copied.binary;
+        }
+        return copied;
     }
 
 private:
@@ -138,6 +129,26 @@ private:
         std::uint64_t major = 0;
         std::from_chars(text.data(), text.data() + text.size(), major);
         return major;
+    }
+
+    // Those that the dump has rows of, and the first `count` of the snapshot.
+    Result<std::vector<TableText>> tables_to_load(const TableTexts& dump, const DatabaseSnapshot& snapshot,
+                                                  std::size_t count) const {
+        std::map<std::pair<std::string, std::string>, const TableTexts::MadeTable*> made;
+        for (const auto& [id, one] : dump.made()) made[{one.schema, one.table}] = &one;
+        std::vector<TableText> tables = dump.tables();
+        const bool is_same_version = TRY(major_of_into()) == snapshot.major();
+        for (TableText table : std::span(snapshot.tables()).first(count)) {
+            const auto found = made.find({table.schema, table.table});
+            if (found == made.end())
+                return Error{Fault::corrupt,
+                             fmt::format("pg_dump does not define {}.{}, which is there", table.schema, table.table)};
+            table.is_alone = true;
+            table.is_binary = table.is_binary && is_same_version;
+            table.keys = found->second->keys;
+            tables.push_back(std::move(table));
+        }
+        return tables;
     }
 
     // How many tables of the snapshot it leaves the rows of.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <stop_token>
 #include <string>
 
@@ -28,8 +29,9 @@ struct CopyDatabaseOptions {
 };
 
 struct CopiedDatabase {
-    std::size_t tables = 0;        // whose rows went from table to table
-    std::size_t binary = 0;        // of these, as values and not as texts of them
+    // Of each table whose rows went from table to table ("public.users"): how many there were.
+    std::map<std::string, std::uint64_t> rows;
+    std::size_t binary = 0;        // of these tables, those whose values went as they are and not as texts
     std::size_t built_beside = 0;  // indexes and keys, while rows of other tables were loaded
 };
 

@@ -44,7 +44,7 @@ private:
     Result<void> run(const Arguments& words, const std::string& settings, const std::stop_token& stop) const;
     Result<void> run_into(Arguments words, const std::string& settings, const std::stop_token& stop) const;
     Result<void> load_others(const verify::TableTexts& dump, const std::stop_token& stop) const;
-    Result<void> build(std::int64_t key, const std::stop_token& stop) const;
+    Result<void> build(std::int64_t key, const std::string& settings, const std::stop_token& stop) const;
     // Entries of the dump as `pg_restore -L` reads them.
     Result<std::string> write_list(const std::string& name, const std::vector<std::int64_t>& entries) const;
 

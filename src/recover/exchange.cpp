@@ -4,7 +4,6 @@
 
 #include <charconv>
 #include <chrono>
-#include <future>
 
 #include "erasure/ledger.h"
 #include "os/clock.h"
@@ -127,8 +126,8 @@ Result<void> Exchange::check_space(const backup::PostgresServer& copy) const {
     return exists(data) ? verify::need_space(data, 2 * bytes) : Result<void>{};
 }
 
-// What the server sets aside for an index is meant for many sessions. Here a few build all of them: each may have an
-// eighth of its buffers.
+// What the server sets aside for a foreign key's first check is meant for many sessions. Here a few check all of them:
+// each may have an eighth of its buffers.
 Result<std::string> Exchange::to_load_by() const {
     const std::string kilobytes =
         TRY(backup::ask_postgres(server_->reached(loading_),
@@ -139,35 +138,31 @@ Result<std::string> Exchange::to_load_by() const {
 }
 
 // The copy's own directory takes what is between the two servers.
-Result<void> Exchange::copy_over() const {
+Result<CopiedDatabase> Exchange::copy_over() const {
     const backup::PostgresServer copy = recovery_.server(), loading = server_->reached(loading_);
     TRY(remove_tree(moving()));
     TRY(check_space(copy));
     TRY(make_directories(moving()));
     const std::string settings = TRY(to_load_by());
-    TRY(copy_database(copy, loading,
-                      {.place = moving(),
-                       .settings = settings,
-                       .threads = options_.threads,
-                       .stop = options_.stop,
-                       .on_step = options_.on_step}));
+    CopiedDatabase copied = TRY(copy_database(copy, loading,
+                                              {.place = moving(),
+                                               .settings = settings,
+                                               .threads = options_.threads,
+                                               .stop = options_.stop,
+                                               .on_step = options_.on_step}));
     tell("analyzing");
     TRY(run_or_fail({loading.program("vacuumdb"), "-w", "--analyze-only", "--quiet",
                      fmt::format("--jobs={}", options_.threads), "--dbname=" + loading.connection},
                     within(loading_limit, options_.stop), {.environment = loading.environment}));
-    return {};
+    return copied;
 }
 
-Result<void> Exchange::compare_counts() const {
+// Of the copy they were counted as they were read.
+Result<void> Exchange::compare_counts(const CopiedDatabase& copied) const {
     tell("counting rows");
-    const auto count = [&](const backup::PostgresServer& server) -> Result<verify::TableRows> {
-        return verify::parse_counts(
-            TRY(backup::ask_postgres(server, verify::count_queries, loading_limit, options_.stop)));
-    };
-    auto of_loaded = std::async(std::launch::async, [&] { return count(server_->reached(loading_)); });
-    const Result<verify::TableRows> of_copy = count(recovery_.server());
-    const verify::TableRows loaded = TRY(of_loaded.get()), copy = TRY(of_copy);
-    for (const auto& [table, rows] : copy)
+    const verify::TableRows loaded = verify::parse_counts(
+        TRY(backup::ask_postgres(server_->reached(loading_), verify::count_queries, loading_limit, options_.stop)));
+    for (const auto& [table, rows] : copied.rows)
         if (const auto found = loaded.find(table); found == loaded.end() || found->second != rows)
             return Error{Fault::corrupt,
                          fmt::format("{} has {} rows in the copy and {} in {}", table, rows,
@@ -193,8 +188,8 @@ Result<void> Exchange::load() {
     const bool replaces = TRY(server_->names()).contains(live_);
     TRY(server_->drop(loading_));
     TRY(server_->create(loading_, recovery_.server()));
-    auto loaded = copy_over();
-    if (loaded) loaded = compare_counts();
+    const auto copied = copy_over();
+    const Result<void> loaded = copied ? compare_counts(*copied) : Result<void>(copied.error());
     TRY(remove_tree(moving()));
     if (!loaded) {
         // Why it failed is worth more than that something stayed behind, which the next attempt removes.

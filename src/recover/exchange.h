@@ -16,6 +16,7 @@
 #include <string>
 
 #include "estate/estate.h"
+#include "recover/copy_database.h"
 #include "recover/databases.h"
 #include "recover/recovery.h"
 
@@ -63,9 +64,9 @@ private:
     Result<void> find_server();
     Result<void> require_free_names(const std::set<std::string>& there) const;
     std::string moving() const;  // a directory, for what of the copy goes by files
-    Result<void> copy_over() const;
+    Result<CopiedDatabase> copy_over() const;
     Result<std::string> to_load_by() const;
-    Result<void> compare_counts() const;
+    Result<void> compare_counts(const CopiedDatabase& copied) const;
     Result<void> check_space(const backup::PostgresServer& copy) const;
     Result<void> move_sequences(const std::string& loaded);
     Result<void> take_out_erased();

@@ -111,6 +111,16 @@ Result<verify::LoadedKeys> started_redis(const Recovery& recovery, std::vector<s
                  "it has to be of version 7.0 or newer"};
 }
 
+// Nobody said when the loss was, and most of what the one before it held is not in the newest.
+void ask_which(SnapshotChoice& choice, const std::string& older, std::uint64_t keys_of_older) {
+    std::string why = fmt::format("it holds {} keys and the one before it, {}, {}: it may be of after the loss",
+                                  choice.keys, fs::path(older).filename().string(), keys_of_older);
+    choice.passed_over.push_back({choice.path, why});
+    choice.says = fmt::format("which is meant? the newest snapshot is {}, but {}; say which, or before which moment",
+                              fs::path(choice.path).filename().string(), why);
+    choice.path.clear();
+}
+
 class SnapshotRestoring {
 public:
     SnapshotRestoring(const std::string& state_directory, Recovery& recovery, const SnapshotChoice& choice,
@@ -214,8 +224,12 @@ Result<SnapshotChoice> choose_snapshot(const Estate& estate, const BackupPolicy&
         if (read.unusable.empty() && keys == 0 && !wanted.name)
             read.unusable = "it holds no key: it may be of after the loss; name it if it should be taken";
         if (!read.unusable.empty()) {
-            choice.passed_over.push_back({stored.path, read.unusable});
+            if (choice.path.empty()) choice.passed_over.push_back({stored.path, read.unusable});
             continue;
+        }
+        if (!choice.path.empty()) {
+            if (choice.keys < keys / 2) ask_which(choice, stored.path, keys);
+            return choice;
         }
         choice.path = stored.path;
         choice.says = "from " + stored.path;
@@ -223,8 +237,9 @@ Result<SnapshotChoice> choose_snapshot(const Estate& estate, const BackupPolicy&
         choice.keys = keys;
         choice.expired = expired_in(read.examination);
         choice.examination = std::move(read.examination);
-        return choice;
+        if (wanted.name || wanted.before) return choice;
     }
+    if (!choice.path.empty()) return choice;
     if (wanted.name && choice.passed_over.empty())
         return Error{Fault::not_found, fmt::format("{} has no snapshot called `{}`{}", policy.name, *wanted.name,
                                                    too_new > 0 ? " of before that moment" : "")};

@@ -17,7 +17,7 @@
 namespace kedge::recover {
 
 struct SnapshotChoice {
-    std::string path;  // empty: there is no sound snapshot, and `says` why
+    std::string path;  // empty: there is no sound snapshot, or nobody can tell which is meant; `says` why
     std::string says;
     std::optional<Moment> taken;      // what was written after it is not in it
     std::uint64_t keys = 0;           // that stand in the file
@@ -33,7 +33,9 @@ struct SnapshotWanted {
 };
 
 // Reads snapshots of the policy whole, newest first, until one serves. Those that were passed over are named: damaged
-// ones, and, unless it was asked for by name, one without a key: it may be of after the loss.
+// ones, and, unless it was asked for by name, one without a key: it may be of after the loss. So may the newest be if
+// it holds less than half as many keys as the next one that would serve: unless one of `wanted` says which is meant,
+// then none is taken.
 Result<SnapshotChoice> choose_snapshot(const Estate& estate, const BackupPolicy& policy, const SnapshotWanted& wanted,
                                        const ChooseOptions& options);
 

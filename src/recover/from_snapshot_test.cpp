@@ -196,6 +196,23 @@ TEST_F(RecoveringASnapshot, PassesADamagedOneOverAndAnEmptyOneToo) {
     EXPECT_EQ(chosen({.name = {}, .before = SystemClock{}.now() - 1h}).path, "");
 }
 
+TEST_F(RecoveringASnapshot, AsksWhichIsMeantIfTheNewestHoldsMuchLess) {
+    const std::string before = take("one.rdb");
+    await_the_next_second();
+    group.ask("east", {"DEL", "data:1", "data:2"});
+    const std::string usual = take("two.rdb");
+    EXPECT_EQ(chosen().path, usual) << "some keys come and go";
+    await_the_next_second();
+    group.ask("east", {"FLUSHALL"});
+    group.ask("east", {"SET", "since", "x"});
+    const std::string after = take("three.rdb");
+    const SnapshotChoice choice = chosen();
+    EXPECT_EQ(choice.path, "");
+    EXPECT_THAT(choice.says, HasSubstr("three.rdb, but it holds 1 keys and the one before it, two.rdb, 2"));
+    EXPECT_EQ(chosen({.name = "three.rdb", .before = {}}).path, after);
+    EXPECT_EQ(chosen({.name = {}, .before = SystemClock{}.now() + 1h}).path, after);
+}
+
 TEST_F(RecoveringASnapshot, KeepsWhatIsThereOnce) {
     erase("nobody");
     take("one.rdb");

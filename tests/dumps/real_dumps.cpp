@@ -47,7 +47,7 @@ CREATE UNLOGGED TABLE unlogged(a int[]); INSERT INTO unlogged VALUES ('{1,2}');
 CREATE SEQUENCE sequence; CREATE VIEW view AS SELECT 1 AS one; COMMENT ON TABLE plain IS 'it''s a table';
 CREATE FUNCTION function(int, text) RETURNS int LANGUAGE sql AS 'SELECT $1';
 CREATE MATERIALIZED VIEW materialized AS SELECT * FROM plain WHERE id < 5;
-CREATE INDEX ON plain(a) WHERE id < 100; ALTER TABLE empty ADD CHECK (a > 0);
+CREATE INDEX ON plain(a) WHERE id < 100; CREATE INDEX ON plain(a, b); ALTER TABLE empty ADD CHECK (a > 0);
 SELECT lo_from_bytea(0, decode(repeat(md5(i::text), i),'hex')) FROM generate_series(1,20) i; SELECT lo_create(4000000000);
 )SQL";
 

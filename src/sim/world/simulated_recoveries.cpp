@@ -240,6 +240,7 @@ Result<void> SimulatedRecoveries::prepare(const std::string& name, const std::st
 std::optional<std::string> SimulatedRecoveries::prepare_now(Copy& copy, Place place) {
     if (copy.exchanges) return "it is loaded into the running server";
     if (copy.stage == Stage::prepared || copy.stage == Stage::promoted) return std::nullopt;
+    if (copy.was_production) return "production's archive knows its timeline already: recover once more";
     if (auto why = pass_gate(copy)) return why;
     copy.stage = Stage::prepared;
     copy.in = place;
@@ -308,6 +309,7 @@ std::optional<std::string> SimulatedRecoveries::swap_out(Copy& copy) {
     if (server.fenced != Truth::yes) return "the fence of " + server.part.name + " is not up";
     ++server.life;
     copy.point = server.held;
+    copy.was_production = true;
     server.held = *std::exchange(copy.replaced, std::nullopt);
     server.standby = copy.replaced_was_standby;
     if (on_tables) on_tables(*copy.database, false);

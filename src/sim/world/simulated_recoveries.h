@@ -23,7 +23,8 @@ public:
         DatabaseModel* database = nullptr;
         Point point;
         bool possible = true, answers = true;
-        bool gated = false;   // who is erased was not taken out
+        bool gated = false;           // who is erased was not taken out
+        bool was_production = false;  // it was swapped in, and taken back
         bool served = false;  // as a database that was exchanged and put back: it has what was written meanwhile
         std::string asked, says, compared_by, compared_with;
         std::int64_t only_production = 0, only_copy = 0;  // rows, when it was compared last

@@ -140,6 +140,9 @@ TEST_F(SimulatedRecoveriesTest, SwappedInItWritesOnALaterTimelineAndTakenBackItL
     pass(10s);
     EXPECT_EQ(database.at(0).held.branch, before.branch);
     EXPECT_EQ(database.at(0).held.position, before.position);
+    ASSERT_TRUE(recoveries.prepare("copy", "east", "r/again", soon()));
+    pass(10s);
+    EXPECT_NE(recoveries.failure("r/again").value().value_or("").find("timeline"), std::string::npos);
 }
 
 TEST_F(SimulatedRecoveriesTest, ExchangedItHasWhatItHeldInALogThatGoesOnAndItsStandbyFollows) {

@@ -142,7 +142,8 @@ void TableTexts::take_key(const TocEntry& entry) {
         if (std::ranges::count(behind_, id) > 0) return;
         const auto table = made_.find(id);
         if (table == made_.end()) continue;
-        if (of != nullptr) return;
+        // pg_dump names a table once for each column that an index has of it.
+        if (of != nullptr && of != &table->second) return;
         of = &table->second;
     }
     if (of != nullptr) of->keys.push_back(entry.id);

@@ -87,6 +87,15 @@ TEST(TableTexts, SayWhereTheRowsGo) {
                 testing::ElementsAre("a,b", "c)", "d FROM stdin;", "new\nline", "x\"y"));
 }
 
+TEST(TableTexts, KnowTheKeysThatNeedNoOtherTable) {
+    const std::string archive = dumped().dump({"-Fc"});
+    const MemorySource source(as_bytes(archive));
+    Effort effort;
+    const TableTexts texts = TableTexts::of_custom(source, effort).value();
+    const auto plain = std::ranges::find(texts.tables(), "plain", &TableText::table);
+    EXPECT_EQ(plain->keys.size(), 3U) << "its primary key, and indexes on one column and on two";
+}
+
 TEST(TableTexts, RowsAsInsertStatementsAreLeftToOthers) {
     const std::string archive = dumped().dump({"-Fc", "--inserts"});
     const MemorySource source(as_bytes(archive));
