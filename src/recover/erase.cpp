@@ -61,7 +61,8 @@ struct Reference {
 };
 
 struct ErasureCatalogue {
-    std::map<std::string, std::set<std::string>> columns;  // by table; partitions stand for their parent
+    // By table the types of its columns; partitions stand for their parent.
+    std::map<std::string, std::map<std::string, std::string>> columns;
     std::vector<Reference> references;
 };
 
@@ -70,13 +71,14 @@ Result<ErasureCatalogue> read_erasure_catalogue(const backup::PostgresServer& se
     ErasureCatalogue catalogue;
     const std::string columns = TRY(backup::ask_postgres(
         server,
-        "SELECT n.nspname || '.' || c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND "
+        "SELECT n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relkind IN "
+        "('r', 'p') AND NOT c.relispartition AND "
         "a.attnum > 0 AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND "
         "n.nspname NOT LIKE 'pg\\_temp\\_%' AND n.nspname NOT LIKE 'pg\\_toast%'",
         catalogue_limit, stop));
     for (const auto& row : rows_of(columns))
-        if (row.size() == 2) catalogue.columns[row[0]].insert(row[1]);
+        if (row.size() == 3) catalogue.columns[row[0]][row[1]] = row[2];
     const std::string references = TRY(backup::ask_postgres(
         server,
         "SELECT (SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -145,6 +147,21 @@ std::string pick_of(std::size_t index) {
     return fmt::format("pg_temp.kedge_pick_{}", index);
 }
 
+// What an id is compared with in a column that is no text: the same ids as values of its kind, so that an index on it
+// serves. `pattern` fits only texts that the server itself would write of one.
+struct ValuesOfIds {
+    std::string_view type, table, pattern, within;
+};
+constexpr ValuesOfIds ids_as_numbers = {"bigint", "kedge_erased_numbers", "^(0|-?[1-9][0-9]{0,18})$",
+                                        "subject::numeric BETWEEN -9223372036854775808 AND 9223372036854775807"};
+constexpr ValuesOfIds ids_as_uuids = {"uuid", "kedge_erased_uuids",
+                                      "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", "true"};
+
+const ValuesOfIds* values_for(const std::string& type) {
+    if (type == "uuid") return &ids_as_uuids;
+    return type == "smallint" || type == "integer" || type == "bigint" ? &ids_as_numbers : nullptr;
+}
+
 // The statements that take people out, and the proof.
 class Script {
 public:
@@ -159,6 +176,7 @@ public:
             "COPY kedge_erased FROM STDIN;\n";
         for (const std::string& subject : subjects) text_ += field_of(subject) + "\n";
         text_ += "\\.\nANALYZE kedge_erased;\n";
+        for (const ValuesOfIds* values : {&ids_as_numbers, &ids_as_uuids}) add_ids(*values);
         picked_.assign(map_.tables.size(), false);
         for (std::size_t i = 0; i < map_.tables.size(); ++i) pick(i);
         for (const std::size_t i : children_first()) change(i);
@@ -167,13 +185,31 @@ public:
     }
 
 private:
+    void add_ids(const ValuesOfIds& ids) {
+        text_ += fmt::format(
+            "CREATE TEMPORARY TABLE {0} ON COMMIT DROP AS SELECT id FROM (SELECT CASE WHEN subject ~ '{1}' THEN CASE "
+            "WHEN {2} THEN subject::{3} END END AS id FROM kedge_erased) AS ids WHERE id IS NOT NULL;\n"
+            "ALTER TABLE {0} ALTER id SET STATISTICS 0;\nANALYZE {0};\n",
+            ids.table, ids.pattern, ids.within, ids.type);
+    }
+
+    // Of a row `t` of a table that has the id itself.
+    std::string is_erased(const ErasedTable& table) const {
+        const ValuesOfIds* ids = values_for(catalogue_.columns.at(table.name).at(table.key));
+        if (ids == nullptr)
+            return fmt::format("t.{}::text IN (SELECT subject FROM kedge_erased)", identifier(table.key));
+        return fmt::format("t.{} IN (SELECT id FROM {})", identifier(table.key), ids->table);
+    }
+
     // Which rows are meant, before any of them changes; what a table is reached through comes first.
     void pick(std::size_t index) {
         if (picked_[index]) return;
         picked_[index] = true;
         const ErasedTable& table = map_.tables[index];
-        std::string condition = fmt::format("t.{}::text IN (SELECT subject FROM kedge_erased)", identifier(table.key));
-        if (!table.through.empty()) {
+        std::string condition;
+        if (table.through.empty()) {
+            condition = is_erased(table);
+        } else {
             const auto parent = static_cast<std::size_t>(map_.table(table.through) - map_.tables.data());
             pick(parent);
             condition =
@@ -182,8 +218,8 @@ private:
                             table_identifier(table.through), pick_of(parent));
         }
         text_ += fmt::format(
-            "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT t.tableoid AS place, t.ctid AS at FROM {} t WHERE "
-            "{};\n",
+            "CREATE TEMPORARY TABLE {0} ON COMMIT DROP AS SELECT t.tableoid AS place, t.ctid AS at FROM {1} t WHERE "
+            "{2};\nANALYZE {0};\n",
             pick_of(index).substr(std::string_view("pg_temp.").size()), table_identifier(table.name), condition);
     }
 
@@ -230,9 +266,9 @@ private:
         if (!table.through.empty()) return;
         const std::string name = table_identifier(table.name);
         text_ += fmt::format(
-            "DO $kedge$ BEGIN IF EXISTS (SELECT FROM {} t JOIN kedge_erased e ON t.{}::text = e.subject) THEN "
+            "DO $kedge$ BEGIN IF EXISTS (SELECT FROM {} t WHERE {}) THEN "
             "RAISE EXCEPTION 'rows of erased people are left in %', {}; END IF; END $kedge$;\n",
-            name, identifier(table.key), literal(table.name));
+            name, is_erased(table), literal(table.name));
     }
 
     const ErasureMap& map_;

@@ -1,6 +1,7 @@
 // Erased people are taken out of a real database, whole or not at all.
 #include "recover/erase.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -91,6 +92,39 @@ TEST_F(Erasing, TakesThemOutOfEveryTableAndNobodyElse) {
     EXPECT_EQ(scratch->sql("SELECT count(*) FROM nodes"), "10");
     EXPECT_EQ(done()->rows.at("public.users"), 0U) << "again is nothing new";
     EXPECT_EQ(as_json(*erased).dump().find("u1"), std::string::npos) << "the evidence names nobody";
+}
+
+// As the server would write them: whatever else an id may look like is somebody else's.
+TEST_F(Erasing, IdsAreFoundInColumnsOfEveryKindAsTheyAreWritten) {
+    const std::map<std::string, std::vector<std::string>> kept_and_gone = {
+        {"bigint", {"9223372036854775807", "-9223372036854775808", "1300000000000000001", "0", "-7", "42"}},
+        {"integer", {"2147483647", "0", "-7", "42"}},
+        {"smallint", {"32767", "0", "-7", "42"}},
+        {"uuid", {"ffffffff-ffff-ffff-ffff-ffffffffffff", "0a1b2c3d-0000-4000-8000-000000000001"}},
+        {"numeric", {"1.50", "0", "99999999999999999999", "42"}},
+        {"varchar(40)", {"1.50", "007", "+7", "42", "0A1B2C3D-0000-4000-8000-000000000001", " 42"}}};
+    for (const char* subject : {"9223372036854775807", "-9223372036854775808", "1300000000000000001", "0", "-7", "007",
+                                "+7", " 42", "-0", "9223372036854775808", "99999999999999999999", "2147483647", "32767",
+                                "1.50", "ffffffff-ffff-ffff-ffff-ffffffffffff", "0A1B2C3D-0000-4000-8000-000000000001"})
+        erase(subject);
+    int tables = 0;
+    for (const auto& [type, values] : kept_and_gone) {
+        const std::string name = fmt::format("kinds_{}", ++tables);
+        scratch->sql(fmt::format("CREATE TABLE {} (id {})", name, type));
+        for (const std::string& value : values) scratch->sql(fmt::format("INSERT INTO {} VALUES ('{}')", name, value));
+        map.tables.push_back({.name = "public." + name, .key = "id"});
+    }
+    const auto erased = done();
+    ASSERT_TRUE(erased) << erased.error().message;
+    const auto left = [&](int table) {
+        return scratch->sql(fmt::format("SELECT string_agg(id::text, ' ' ORDER BY id::text) FROM kinds_{}", table));
+    };
+    EXPECT_EQ(left(1), "42") << "bigint";
+    EXPECT_EQ(left(2), "42") << "integer";
+    EXPECT_EQ(left(3), "42") << "numeric";
+    EXPECT_EQ(left(4), "42") << "smallint";
+    EXPECT_EQ(left(5), "0a1b2c3d-0000-4000-8000-000000000001") << "uuid: another text";
+    EXPECT_EQ(left(6), "42") << "varchar";
 }
 
 TEST_F(Erasing, WhoIsHeldIsKept) {

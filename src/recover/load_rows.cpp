@@ -80,10 +80,14 @@ public:
           plan_(plan),
           options_(options),
           is_begun_(texts.tables().size()),
-          is_done_(texts.tables().size()),
+          is_scanned_(texts.tables().size()),
+          is_known_(texts.tables().size()),
           weight_(texts.tables().size()) {
         check(plan.tables.empty() || plan.tables.size() == texts.tables().size(), "a plan is about its own dump");
-        for (std::size_t i = 0; i < weight_.size(); ++i) weigh(i);
+        for (std::size_t i = 0; i < weight_.size(); ++i) {
+            weigh(i);
+            is_known_[i] = !gives(i);
+        }
         for (const verify::TableText& table : texts.tables()) bytes_ += table.bytes;
     }
 
@@ -119,7 +123,8 @@ private:
                 if (job->key)
                     TRY(build(*job->key));
                 else
-                    TRY(load(copy, job->table).within(name_of(texts_.tables()[job->table])));
+                    TRY((job->is_scan ? scan(job->table) : load(copy, job->table))
+                            .within(name_of(texts_.tables()[job->table])));
             }
             return {};
         }();
@@ -143,40 +148,74 @@ private:
 
     struct Job {
         std::size_t table = 0;
+        bool is_scan = false;               // the table is only read, for what others ask about it
         std::optional<std::int64_t> key{};  // that is to be built; nothing: the table is to be loaded
     };
-    // The heaviest table of those that wait for none, else a key; waits until there is one of them. Nothing once all
-    // tables have begun and no key can be built beside one, or one failed.
+    // First what others wait for, else the heaviest table of those that wait for none, else a key; waits until there
+    // is one of them. Nothing once all tables have begun and no key can be built beside one, or one failed.
     std::optional<Job> next() {
         std::unique_lock lock(mutex_);
         for (;;) {
-            std::optional<std::size_t> best;
-            bool is_one_left = false;
-            for (std::size_t i = 0; i < weight_.size(); ++i) {
-                if (is_begun_[i]) continue;
-                is_one_left = true;
-                if (is_ready(i) && (!best || weight_[i] > weight_[*best])) best = i;
-            }
             if (error_) return std::nullopt;
-            if (best) {
-                is_begun_[*best] = true;
+            if (const auto table = heaviest(is_scanned_, [this](std::size_t i) { return gives(i) ? weight_[i] : 0; })) {
+                is_scanned_[*table] = true;
+                return Job{.table = *table, .is_scan = true};
+            }
+            if (const auto table =
+                    heaviest(is_begun_, [this](std::size_t i) { return texts_.tables()[i].bytes + 1; })) {
+                is_begun_[*table] = true;
                 ++loading_;
-                return Job{*best};
+                return Job{.table = *table};
             }
             if (loading_ > 0 && !keys_.empty()) {
                 const std::int64_t key = keys_.front();
                 keys_.pop_front();
-                return Job{0, key};
+                return Job{.key = key};
             }
+            const bool is_one_left = std::ranges::count(is_begun_, false) > 0;
             if (!is_one_left && (loading_ == 0 || !options_.build)) return std::nullopt;
             changed_.wait(lock);
         }
     }
 
+    // Of those that are not in `begun` and wait for none; 0: it is none of those.
+    template <class Weight>
+    std::optional<std::size_t> heaviest(const std::vector<bool>& begun, const Weight& weight) const {
+        std::optional<std::size_t> best;
+        std::uint64_t most = 0;
+        for (std::size_t i = 0; i < begun.size(); ++i)
+            if (!begun[i] && is_ready(i) && weight(i) > most) {
+                best = i;
+                most = weight(i);
+            }
+        return best;
+    }
+    bool gives(std::size_t table) const {
+        const TableFilter* filter = filter_of(table);
+        return filter != nullptr && !filter->gives.empty();
+    }
     bool is_ready(std::size_t table) const {
         const TableFilter* filter = filter_of(table);
         return filter == nullptr ||
-               std::ranges::all_of(filter->waits_for, [&](std::size_t other) { return is_done_[other]; });
+               std::ranges::all_of(filter->waits_for, [&](std::size_t other) { return is_known_[other]; });
+    }
+
+    // To read rows and send none is quick: nobody waits for the loading of a table, only for what stays behind of it.
+    Result<void> scan(std::size_t index) {
+        const auto text = TRY(texts_.open(texts_.tables()[index]));
+        const TableFilter& filter = *filter_of(index);
+        RowFilter rows(filter.rules);
+        RowPieces pieces(*text);
+        const auto drop = [](std::string_view) { return Result<void>{}; };
+        for (auto piece = TRY(pieces.next()); !piece.empty(); piece = TRY(pieces.next())) {
+            if (stop_.stop_requested()) return Error{Fault::unavailable, "called off"};
+            TRY(rows.pass(piece, drop));
+        }
+        const std::lock_guard lock(mutex_);
+        for (std::size_t i = 0; i < filter.gives.size(); ++i) plan_.sets[filter.gives[i]].merge(rows.keys()[i]);
+        is_known_[index] = true;
+        changed_.notify_all();
+        return {};
     }
 
     Result<void> build(std::int64_t key) {
@@ -242,9 +281,6 @@ private:
         loaded_.taken[name] += taken;
         if (rows.dropped() > 0) loaded_.dropped[name] += rows.dropped();
         if (rows.changed() > 0) loaded_.changed[name] += rows.changed();
-        if (const TableFilter* filter = filter_of(index))
-            for (std::size_t i = 0; i < filter->gives.size(); ++i) plan_.sets[filter->gives[i]].merge(rows.keys()[i]);
-        is_done_[index] = true;
         --loading_;
         if (options_.build && texts_.tables()[index].bytes >= options_.worth_building)
             std::ranges::copy(texts_.tables()[index].keys, std::back_inserter(keys_));
@@ -255,14 +291,15 @@ private:
 
     const ServerAccess& access_;
     const verify::RowTexts& texts_;
-    FilterPlan& plan_;  // its sets: guarded by the mutex, and read only by tables whose givers are done
+    FilterPlan& plan_;  // its sets: guarded by the mutex, and read only by tables whose givers are known
     const LoadRowsOptions& options_;
     std::stop_source stop_;
     std::uint64_t bytes_ = 0;
     std::mutex mutex_;
     std::condition_variable changed_;
     // Guarded by the mutex.
-    std::vector<bool> is_begun_, is_done_;
+    std::vector<bool> is_begun_, is_scanned_;  // somebody has begun
+    std::vector<bool> is_known_;               // what stays behind of it
     std::vector<std::uint64_t> weight_;
     std::uint64_t done_bytes_ = 0;
     std::size_t loading_ = 0;        // tables that have begun and are not done

@@ -2,9 +2,9 @@
 // those that must stay behind.
 //
 // A table is emptied and filled in one transaction and its rows are frozen, so that a server without archiving writes
-// no log of them. A table whose rules ask about others begins when those are done; of the others the longest way to
-// the end goes first. Memory: one buffer for each table that is being loaded, as long as its longest row, and the
-// fields by which rows refer to others that were left out.
+// no log of them. A table that rules of others ask about is read once before, so that none waits until another is
+// loaded; the heaviest goes first. Memory: one buffer for each table that is being loaded, as long as its longest row,
+// and the fields by which rows refer to others that were left out.
 #pragma once
 
 #include <cstdint>
