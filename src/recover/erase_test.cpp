@@ -11,7 +11,6 @@
 namespace kedge::recover {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 class Erasing : public testing::Test {
@@ -34,8 +33,8 @@ protected:
               "CREATE TABLE nodes (id int PRIMARY KEY, debate int REFERENCES debates, content text)",
               "CREATE TABLE plain (id int PRIMARY KEY)",
               "INSERT INTO users VALUES ('u1', 'a@x'), ('u2', 'b@x'), ('it''s\\', 'c@x')",
-              "INSERT INTO debates SELECT i, CASE i % 3 WHEN 0 THEN 'u1' WHEN 1 THEN 'u2' ELSE 'it''s\\' END, 'task' "
-              "FROM generate_series(1, 30) i",
+              R"(INSERT INTO debates SELECT i, CASE i % 3 WHEN 0 THEN 'u1' WHEN 1 THEN 'u2' ELSE 'it''s\' END, 'task'
+                 FROM generate_series(1, 30) i)",
               "INSERT INTO nodes SELECT i, i, 'what was said' FROM generate_series(1, 30) i"})
             scratch->sql(statement);
         map = {.ledger = "/nowhere",

@@ -189,7 +189,7 @@ Result<void> Exchange::load() {
     TRY(server_->drop(loading_));
     TRY(server_->create(loading_, recovery_.server()));
     const auto copied = copy_over();
-    const Result<void> loaded = copied ? compare_counts(*copied) : Result<void>(copied.error());
+    Result<void> loaded = copied ? compare_counts(*copied) : Result<void>(copied.error());
     TRY(remove_tree(moving()));
     if (!loaded) {
         // Why it failed is worth more than that something stayed behind, which the next attempt removes.

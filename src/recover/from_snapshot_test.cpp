@@ -33,7 +33,7 @@ protected:
         group.ask("east", {"SET", "profile:u1:name", "one"});
         group.ask("east", {"SET", "brief", "x", "PX", "1"});
     }
-    ~RecoveringASnapshot() override {
+    void TearDown() override {
         const auto there = find_recovery(state, "copy");
         if (there) {
             EXPECT_TRUE(discard(state, *there, {}));
@@ -52,7 +52,7 @@ protected:
     }
     std::string take(const std::string& name) {
         const Endpoint at = group.endpoint("east");
-        const std::string path = directory.path() + "/store/rdb/" + name;
+        std::string path = directory.path() + "/store/rdb/" + name;
         EXPECT_TRUE(make_directories(directory.path() + "/store/rdb"));
         const auto taken =
             run_or_fail({"redis-cli", "-h", at.host, "-p", std::to_string(at.port), "--rdb", path}, kedge::within(30s));
