@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <fstream>
 #include <thread>
 
 #include "os/process.h"
 #include "os/resolve.h"
+#include "os/scratch_port.h"
 
 namespace kedge {
 namespace {
@@ -31,6 +33,16 @@ Span took(const auto& work) {
     const Moment start = SystemClock{}.now();
     work();
     return SystemClock{}.now() - start;
+}
+
+TEST(ScratchPort, IsNobodyElsesWhileThisProcessLives) {
+    const std::uint16_t first = take_scratch_port(23000), second = take_scratch_port(23000);
+    EXPECT_NE(first, second);
+    EXPECT_TRUE(Listener::listen({"127.0.0.1", first}));
+    std::ifstream names("/proc/net/unix");
+    const std::string held(std::istreambuf_iterator<char>(names), {});
+    for (const std::uint16_t port : {first, second})
+        EXPECT_NE(held.find("@kedge-scratch-port-" + std::to_string(port) + "\n"), std::string::npos);
 }
 
 TEST(Endpoint, IsAHostAndAPort) {

@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -16,36 +15,23 @@ namespace {
 
 enum class Woken { ready, late, stopped };
 
-// An eventfd turns a stop request into something that poll(2) can see. One for each thread: rows come and go in many
-// small waits.
+// An eventfd turns a stop request into something that poll(2) can see.
 class StopSignal {
 public:
     explicit StopSignal(const std::stop_token& stop) {
         if (!stop.stop_possible()) return;
-        thread_local const Descriptor event{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-        check(event.is_open(), "an eventfd can be had");
-        fd_ = event.get();
-        callback_.emplace(stop, Raise{this});
+        event_ = Descriptor{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+        check(event_.is_open(), "an eventfd can be had");
+        callback_.emplace(stop, Raise{event_.get()});
     }
-    StopSignal(const StopSignal&) = delete;
-    StopSignal& operator=(const StopSignal&) = delete;
-    ~StopSignal() {
-        callback_.reset();  // waits for one that runs
-        eventfd_t raised = 0;
-        if (is_raised_) eventfd_read(fd_, &raised);
-    }
-    int fd() const { return fd_; }
+    int fd() const { return event_.get(); }
 
 private:
     struct Raise {
-        StopSignal* signal;
-        void operator()() const noexcept {
-            signal->is_raised_ = true;
-            eventfd_write(signal->fd_, 1);
-        }
+        int fd;
+        void operator()() const noexcept { eventfd_write(fd, 1); }
     };
-    int fd_ = -1;
-    std::atomic<bool> is_raised_ = false;
+    Descriptor event_;
     std::optional<std::stop_callback<Raise>> callback_;
 };
 

@@ -15,7 +15,7 @@
 #include "base/check.h"
 #include "os/clock.h"
 #include "os/files.h"
-#include "os/socket.h"
+#include "os/scratch_port.h"
 #include "targets/postgres/server.h"
 
 namespace kedge {
@@ -23,8 +23,6 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-
-constexpr std::uint16_t first_port = 24000, port_count = 900;
 
 std::string tool(const char* program) {
     return fmt::format("{}/{}", scratch_bin_directory, program);
@@ -79,12 +77,7 @@ std::string ScratchDirectory::run(const Arguments& arguments, const std::string&
 }
 
 std::uint16_t scratch_port() {
-    static int next = getpid() * 7;
-    for (int tries = 0; tries < port_count; ++tries) {
-        const auto port = static_cast<std::uint16_t>(first_port + next++ % port_count);
-        if (Listener::listen({"127.0.0.1", port})) return port;
-    }
-    fail_check("a port from 24000 on is free", __builtin_FILE(), __builtin_LINE());
+    return take_scratch_port(24000);
 }
 
 ScratchServer::ScratchServer(const ScratchDirectory& directory, std::string name)

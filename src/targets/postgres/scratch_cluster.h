@@ -39,7 +39,7 @@ private:
     std::string path_;
 };
 
-// A free port from 24000 on, different at each call in this process.
+// One from 24000 on (os/scratch_port.h).
 std::uint16_t scratch_port();
 
 class ScratchServer {

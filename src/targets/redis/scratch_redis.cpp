@@ -9,13 +9,13 @@
 #include "base/check.h"
 #include "base/digest.h"
 #include "os/files.h"
+#include "os/scratch_port.h"
 
 namespace kedge {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint16_t first_port = 25000, port_count = 900;
 constexpr const char* master_name = "scratch-master";
 
 Moment soon() {
@@ -27,12 +27,7 @@ void must(const Result<void>& result) {
 }
 
 Endpoint free_endpoint() {
-    static int next = getpid() * 7;
-    for (int tries = 0; tries < port_count; ++tries) {
-        Endpoint at{"127.0.0.1", static_cast<std::uint16_t>(first_port + next++ % port_count)};
-        if (Listener::listen(at)) return at;
-    }
-    fail_check("a port from 25000 on is free", __builtin_FILE(), __builtin_LINE());
+    return {"127.0.0.1", take_scratch_port(25000)};
 }
 
 // Polls until it holds; stops the process after 20 s.
