@@ -205,12 +205,7 @@ private:
         const auto text = TRY(texts_.open(texts_.tables()[index]));
         const TableFilter& filter = *filter_of(index);
         RowFilter rows(filter.rules);
-        RowPieces pieces(*text);
-        const auto drop = [](std::string_view) { return Result<void>{}; };
-        for (auto piece = TRY(pieces.next()); !piece.empty(); piece = TRY(pieces.next())) {
-            if (stop_.stop_requested()) return Error{Fault::unavailable, "called off"};
-            TRY(rows.pass(piece, drop));
-        }
+        TRY(pass_lines(*text, &rows, [](std::string_view) { return Result<void>{}; }));
         const std::lock_guard lock(mutex_);
         for (std::size_t i = 0; i < filter.gives.size(); ++i) plan_.sets[filter.gives[i]].merge(rows.keys()[i]);
         is_known_[index] = true;
@@ -237,8 +232,9 @@ private:
         const bool is_filtered = filter != nullptr && !filter->is_idle();
         check(!is_filtered || !table.is_binary, "what is filtered is text");
         RowFilter rows(filter == nullptr ? RowRules{} : filter->rules);
+        const auto fill = [&](std::string_view some) { return copy.fill(some); };
         const std::uint64_t read =
-            TRY(table.is_binary ? pass_binary(copy, *text) : pass_lines(copy, *text, is_filtered ? &rows : nullptr));
+            TRY(table.is_binary ? pass_binary(copy, *text) : pass_lines(*text, is_filtered ? &rows : nullptr, fill));
         const std::uint64_t taken = TRY(copy.end());
         TRY(copy.execute("COMMIT"));
         if (taken + rows.dropped() != read)
@@ -248,15 +244,14 @@ private:
         return {};
     }
 
-    // All of them; how many there were.
-    Result<std::uint64_t> pass_lines(CopyIn& copy, verify::ByteStream& text, RowFilter* filter) {
-        const auto fill = [&](std::string_view some) { return copy.fill(some); };
+    // All of them, and to `take` what goes on; how many there were.
+    Result<std::uint64_t> pass_lines(verify::ByteStream& text, RowFilter* filter, const RowFilter::Take& take) {
         std::uint64_t read = 0;
         RowPieces pieces(text);
         for (auto piece = TRY(pieces.next()); !piece.empty(); piece = TRY(pieces.next())) {
             if (stop_.stop_requested()) return Error{Fault::unavailable, "called off"};
             read += count_lines(piece);
-            TRY(filter == nullptr ? fill(piece) : filter->pass(piece, fill));
+            TRY(filter == nullptr ? take(piece) : filter->pass(piece, take));
         }
         return read;
     }
