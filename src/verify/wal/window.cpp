@@ -282,8 +282,8 @@ std::string why_not_possible(const Window& window, const Recovery& recovery, con
     for (const Reach& reach : window.reaches)
         if (reach.reaches() && reach.timeline == newest.timeline)
             first = std::min(first, *window.bases[reach.base].consistent_at);
-    const std::string there = fmt::format("towards timeline {} a server can stop from {} up to {}: {}", newest.timeline,
-                                          to_string(first), to_string(newest.path.end), newest.path.why_it_ends);
+    std::string there = fmt::format("towards timeline {} a server can stop from {} up to {}: {}", newest.timeline,
+                                    to_string(first), to_string(newest.path.end), newest.path.why_it_ends);
     switch (target.kind) {
         case RecoveryTarget::Kind::transaction: return "no such transaction ends where a server can stop; " + there;
         case RecoveryTarget::Kind::restore_point: return "there is no restore point of that name; " + there;
