@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "backup/scratch_estate.h"
+#include "backup/servers.h"
 #include "verify/files/examine.h"
 
 namespace kedge::backup {
@@ -36,6 +37,17 @@ void flip(const std::string& path, std::uintmax_t at) {
     const int byte = file.get();
     file.seekp(static_cast<std::streamoff>(at));
     file.put(static_cast<char>(byte ^ 1));
+}
+
+TEST(CreateBackup, ADumpIsOfTheDatabaseThatTheTargetNames) {
+    World world;
+    world.server->sql("CREATE DATABASE shop");
+    world.text.replace(world.text.find("database: postgres"), 18, "database: shop");
+    world.estate = *parse_estate("estate.yaml", world.text);
+    EXPECT_EQ(examined(world.create("nightly").path).facts["database"], "shop")
+        << "wherever the connection would lead without it";
+    const auto server = find_postgres(*world.estate.target("db"), {}, {}).value();
+    EXPECT_EQ(ask_postgres(server, "SELECT current_database()", std::chrono::seconds(30), {}).value(), "shop");
 }
 
 TEST(CreateBackup, DumpLiesThereWholeWithGlobalsAndAManifest) {

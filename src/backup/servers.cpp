@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <chrono>
 
 #include "os/secret.h"
@@ -78,8 +79,27 @@ Result<std::string> ask_postgres(const PostgresServer& server, const std::string
     return trimmed(output.out);
 }
 
+// Of a keyword that stands twice libpq takes the last (PostgreSQL manual, 34.1.1 has both forms).
+std::string to_database(const std::string& connection, const std::string& database) {
+    if (connection.starts_with("postgresql://") || connection.starts_with("postgres://")) {
+        std::string encoded;
+        for (const char letter : database) {
+            const auto byte = static_cast<unsigned char>(letter);
+            encoded += std::isalnum(byte) != 0 ? std::string(1, letter) : fmt::format("%{:02X}", byte);
+        }
+        return fmt::format("{}{}dbname={}", connection, connection.find('?') == std::string::npos ? '?' : '&', encoded);
+    }
+    std::string quoted;
+    for (const char letter : database) {
+        if (letter == '\'' || letter == '\\') quoted += '\\';
+        quoted += letter;
+    }
+    return fmt::format("{} dbname='{}'", connection, quoted);
+}
+
 Result<PostgresServer> find_postgres(const Target& target, const std::optional<std::string>& region,
                                      const std::stop_token& stop) {
+    const auto database = target.settings.text("database");
     std::vector<PostgresServer> answering;
     std::string silent;
     for (const Site* site : TRY(sites_of(target, region))) {
@@ -87,6 +107,7 @@ Result<PostgresServer> find_postgres(const Target& target, const std::optional<s
                               .connection = site->settings.text("connection").value_or(""),
                               .environment = TRY(password_in(site->settings, password_name)),
                               .programs = target.settings.text("bin-directory").value_or("/usr/lib/postgresql/15/bin")};
+        if (database) server.connection = to_database(server.connection, *database);
         const auto standby = ask_postgres(server, "SELECT pg_is_in_recovery()", first_answer, stop);
         if (!standby) {
             silent += fmt::format("; {}: {}", site->region, standby.error().message);

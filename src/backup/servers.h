@@ -26,8 +26,11 @@ struct PostgresServer {
     std::string password() const;
 };
 
-// The copy that backups are taken of: in `region` if it is named, else a standby that answers, else the primary.
-// unavailable if none answers; says what each did.
+// `connection`, a libpq connection string of either form, to another database.
+std::string to_database(const std::string& connection, const std::string& database);
+
+// The copy that is read, for backups and to be compared with, in the database that the target names: in `region` if it
+// is named, else a standby that answers, else the primary. unavailable if none answers; says what each did.
 Result<PostgresServer> find_postgres(const Target& target, const std::optional<std::string>& region,
                                      const std::stop_token& stop);
 

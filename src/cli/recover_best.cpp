@@ -173,7 +173,7 @@ std::vector<Command> recover_best_commands() {
             .option("key", "KEY", &Best::key, "who asks, if it is the step of a run")
             .flag("dry-run", &Best::dry_run, "only say what each would give, and which is better")
             .details("Reads the log, the base backup and the dump whole, and says what each would lose and how long it "
-                     "would take. Less loss wins; where they lose the same to within a minute, the one that is there "
+                     "would take. Less loss wins; where they lose the same to within a second, the one that is there "
                      "sooner. It stands beside production, as kedge recover pitr and kedge recover restore make it.")
             .example("kedge recover best --to latest --dry-run")
             .example("kedge recover best --to 2026-11-24T03:05:07Z --name before-the-import")

@@ -80,7 +80,7 @@ ExitCode compare_tables(Context& context, const CompareTables& options) {
     std::string with;
     const Result<recover::Comparison> comparison = [&]() -> Result<recover::Comparison> {
         Progress progress(context, effort);
-        const auto live = TRY(recover::find_live_copy(ground->target(), options.region, progress.stop_token()));
+        const auto live = TRY(backup::find_postgres(ground->target(), options.region, progress.stop_token()));
         with = words_of(live);
         return recover::compare(ground->recovery.server(), live,
                                 {.tables = options.tables,

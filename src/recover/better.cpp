@@ -12,8 +12,8 @@ using namespace std::chrono_literals;
 // Of a dump's data as text, a second, from the first byte read to the server that answers: 4.0 GB took 53 to 66 s on
 // two cores (bench/recover).
 constexpr double load_bytes = 64e6;
-// Less is not worth a slower recovery.
-constexpr Span alike = 60s;
+// A dump dates itself by the second. More than that is lost for good; time is not.
+constexpr Span alike = 1s;
 
 std::optional<Span> loss_of(const Offer& offer, Moment point) {
     if (!offer.until) return std::nullopt;

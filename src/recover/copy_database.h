@@ -19,7 +19,7 @@ inline constexpr std::size_t usual_names_bytes_max = 512 << 10;
 
 struct CopyDatabaseOptions {
     std::string place{};     // a directory of ours that is empty; takes what goes by pg_dump
-    std::string settings{};  // of the sessions that build indexes: "-c maintenance_work_mem=1GB"
+    std::string settings{};  // of the sessions of `into`: "-c maintenance_work_mem=1GB"
     std::size_t threads = 1;
     std::uint64_t worth_building = usually_worth_building;
     // Of the names that pg_dump is told to leave the rows of. Smaller tables that find no room go by it.

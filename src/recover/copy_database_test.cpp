@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "backup/servers.h"
 #include "os/files.h"
 #include "recover/database_snapshot.h"
-#include "recover/live_server.h"
 #include "targets/postgres/scratch_cluster.h"
 
 namespace kedge::recover {
@@ -113,7 +113,7 @@ protected:
 
     static backup::PostgresServer reached(const std::string& database) {
         return {.region = "",
-                .connection = to_database(server->conninfo(), database),
+                .connection = backup::to_database(server->conninfo(), database),
                 .environment = {},
                 .programs = scratch_bin_directory};
     }

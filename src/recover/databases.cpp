@@ -6,8 +6,8 @@
 #include <charconv>
 #include <chrono>
 
+#include "backup/servers.h"
 #include "base/json.h"
-#include "recover/live_server.h"
 #include "recover/sql_session.h"
 
 namespace kedge::recover {
@@ -79,7 +79,7 @@ Result<void> check_database_name(const std::string& name) {
 
 backup::PostgresServer Databases::reached(const std::string& name) const {
     backup::PostgresServer server = server_;
-    server.connection = to_database(server_.connection, name);
+    server.connection = backup::to_database(server_.connection, name);
     return server;
 }
 

@@ -69,6 +69,7 @@ Result<LoadedRows> DumpRestore::load(const verify::TableTexts& dump, const verif
         {.conninfo = options_.into.connection, .password = options_.into.password()}, rows, plan,
         {.threads = options_.threads + 1,
          .until = within(section_limit, stop.get_token()),
+         .settings = options_.settings,
          .build = [&](std::int64_t key, const std::stop_token& called_off) { return build(key, settings, called_off); },
          .worth_building = options_.worth_building});
     if (!loaded) stop.request_stop();

@@ -127,14 +127,16 @@ Result<void> Exchange::check_space(const backup::PostgresServer& copy) const {
 }
 
 // What the server sets aside for a foreign key's first check is meant for many sessions. Here a few check all of them:
-// each may have an eighth of its buffers.
+// each may have an eighth of its buffers. lz4 packs long values much quicker than pglz, and a little larger; which of
+// them it was, each value says itself.
 Result<std::string> Exchange::to_load_by() const {
     const std::string kilobytes =
         TRY(backup::ask_postgres(server_->reached(loading_),
                                  "SELECT greatest(pg_size_bytes(current_setting('maintenance_work_mem')), "
                                  "pg_size_bytes(current_setting('shared_buffers')) / 8) / 1024",
                                  look_limit, options_.stop));
-    return fmt::format("-c maintenance_work_mem={}kB", kilobytes.substr(0, kilobytes.find('\n')));
+    return fmt::format("-c maintenance_work_mem={}kB{}", kilobytes.substr(0, kilobytes.find('\n')),
+                       all_read_lz4(target_, options_.stop) ? " -c default_toast_compression=lz4" : "");
 }
 
 // The copy's own directory takes what is between the two servers.

@@ -32,6 +32,8 @@ protected:
         world->server->sql("ALTER TABLE orders OWNER TO keeper");
         world->server->sql("CREATE TABLE people (id text PRIMARY KEY)");
         world->server->sql("INSERT INTO people VALUES ('u1'), ('u2')");
+        world->server->sql("CREATE TABLE texts (body text)");
+        world->server->sql("INSERT INTO texts SELECT repeat('word ', 2000)");
         world->server->sql("CREATE SEQUENCE numbers");
         world->server->sql("SELECT nextval('numbers')");
         world->create("nightly");
@@ -165,6 +167,8 @@ TEST_F(Exchanging, TheCopyHasTheNameAndWhatBelongedToIt) {
     EXPECT_FALSE(curious->ask("SELECT 1")) << "and who looked into what was loaded";
     EXPECT_EQ(ask(live, "SELECT count(*) FROM public.orders"), "1000");
     EXPECT_EQ(ask(live, "SELECT tableowner FROM pg_tables WHERE tablename = 'orders'"), "keeper");
+    EXPECT_EQ(ask(live, "SELECT pg_column_compression(body), body = repeat('word ', 2000) FROM public.texts"),
+              "lz4\tt");
     EXPECT_EQ(ask(live, "SELECT last_value FROM public.numbers"), "1500") << "no number is given out twice";
     EXPECT_EQ(ask(live, "SELECT count(*) > 0 FROM pg_stats WHERE tablename = 'orders'"), "t");
     EXPECT_EQ(attributes(), as_it_was);

@@ -2,55 +2,39 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
+#include <algorithm>
+#include <chrono>
+#include <functional>
 #include <future>
+#include <type_traits>
 #include <vector>
 
 namespace kedge::recover {
 namespace {
 
-backup::PostgresServer in_its_database(const Target& target, backup::PostgresServer server) {
-    if (const auto database = target.settings.text("database"))
-        server.connection = to_database(server.connection, *database);
-    return server;
+constexpr Span answer_limit = std::chrono::seconds(10);
+
+// What its sites say, in their order. Side by side: one that is silent takes its own time, not that of the others.
+template <class Ask>
+auto ask_sites(const Target& target, const Ask& ask) {
+    std::vector<std::future<std::invoke_result_t<Ask, const Site&>>> answers;
+    for (const Site& site : target.sites)
+        answers.push_back(std::async(std::launch::async, [&ask, &site] { return ask(site); }));
+    std::vector<std::invoke_result_t<Ask, const Site&>> said;
+    for (auto& answer : answers) said.push_back(answer.get());
+    return said;
 }
 
 }  // namespace
 
-// Of a keyword that stands twice libpq takes the last (PostgreSQL manual, 34.1.1 has both forms).
-std::string to_database(const std::string& connection, const std::string& database) {
-    if (connection.starts_with("postgresql://") || connection.starts_with("postgres://")) {
-        std::string encoded;
-        for (const char letter : database) {
-            const auto byte = static_cast<unsigned char>(letter);
-            encoded += std::isalnum(byte) != 0 ? std::string(1, letter) : fmt::format("%{:02X}", byte);
-        }
-        return fmt::format("{}{}dbname={}", connection, connection.find('?') == std::string::npos ? '?' : '&', encoded);
-    }
-    std::string quoted;
-    for (const char letter : database) {
-        if (letter == '\'' || letter == '\\') quoted += '\\';
-        quoted += letter;
-    }
-    return fmt::format("{} dbname='{}'", connection, quoted);
-}
-
-Result<backup::PostgresServer> find_live_copy(const Target& target, const std::optional<std::string>& region,
-                                              const std::stop_token& stop) {
-    return in_its_database(target, TRY(backup::find_postgres(target, region, stop)));
-}
-
 Result<backup::PostgresServer> find_live_primary(const Target& target, const std::stop_token& stop) {
-    // Side by side: one that is silent takes its own time, not that of the others.
-    std::vector<std::future<Result<backup::PostgresServer>>> answers;
-    for (const Site& site : target.sites)
-        answers.push_back(
-            std::async(std::launch::async, [&] { return backup::find_postgres(target, site.region, stop); }));
+    auto answers =
+        ask_sites(target, [&](const Site& site) { return backup::find_postgres(target, site.region, stop); });
     std::optional<backup::PostgresServer> primary;
     std::string others;
     for (std::size_t i = 0; i < answers.size(); ++i) {
         const Site& site = target.sites[i];
-        auto server = answers[i].get();
+        Result<backup::PostgresServer>& server = answers[i];
         if (!server || server->is_standby) {
             others += fmt::format("; {}: {}", site.region, server ? "a standby" : server.error().message);
             continue;
@@ -63,7 +47,19 @@ Result<backup::PostgresServer> find_live_primary(const Target& target, const std
     }
     if (!primary)
         return Error{Fault::unavailable, fmt::format("{}: no copy of it takes writes{}", target.name, others)};
-    return in_its_database(target, std::move(*primary));
+    return std::move(*primary);
+}
+
+bool all_read_lz4(const Target& target, const std::stop_token& stop) {
+    const auto reads = [&](const Site& site) {
+        const auto server = backup::find_postgres(target, site.region, stop);
+        if (!server) return false;
+        const auto says = backup::ask_postgres(
+            *server, "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'",
+            answer_limit, stop);
+        return says && *says == "t";
+    };
+    return std::ranges::all_of(ask_sites(target, reads), std::identity{});
 }
 
 }  // namespace kedge::recover

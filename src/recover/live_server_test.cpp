@@ -41,8 +41,8 @@ TEST(LivePrimary, IsTheOneThatTakesWrites) {
     EXPECT_EQ(found->region, "west");
     EXPECT_EQ(backup::ask_postgres(*found, "SELECT current_database()", std::chrono::seconds(30), {}).value(),
               "template1");
-    EXPECT_EQ(find_live_copy(estate.targets[0], {}, {})->region, "east") << "to be read, the standby";
-    EXPECT_EQ(find_live_copy(estate.targets[0], "west", {})->region, "west");
+    EXPECT_EQ(backup::find_postgres(estate.targets[0], {}, {})->region, "east") << "to be read, the standby";
+    EXPECT_EQ(backup::find_postgres(estate.targets[0], "west", {})->region, "west");
 }
 
 TEST(LivePrimary, TwoOrNoneAreNobody) {
@@ -57,10 +57,16 @@ TEST(LivePrimary, TwoOrNoneAreNobody) {
     EXPECT_TRUE(find_live_primary(estate_of(away(), primary).targets[0], {}));
 }
 
+TEST(LiveCopies, ReadWhatLz4PackedOnlyIfAllSaySo) {
+    const std::string primary = ScratchDatabases::server().conninfo();
+    EXPECT_TRUE(all_read_lz4(estate_of(primary, primary).targets[0], {}));
+    EXPECT_FALSE(all_read_lz4(estate_of(primary, away()).targets[0], {})) << "one that is silent may be none that can";
+}
+
 TEST(LiveDatabase, StandsInEitherFormOfAConnection) {
-    EXPECT_EQ(to_database("host=a dbname=b", "it's"), "host=a dbname=b dbname='it\\'s'");
-    EXPECT_EQ(to_database("postgresql://a/b", "x y"), "postgresql://a/b?dbname=x%20y");
-    EXPECT_EQ(to_database("postgres://a?sslmode=require", "c"), "postgres://a?sslmode=require&dbname=c");
+    EXPECT_EQ(backup::to_database("host=a dbname=b", "it's"), "host=a dbname=b dbname='it\\'s'");
+    EXPECT_EQ(backup::to_database("postgresql://a/b", "x y"), "postgresql://a/b?dbname=x%20y");
+    EXPECT_EQ(backup::to_database("postgres://a?sslmode=require", "c"), "postgres://a?sslmode=require&dbname=c");
 }
 
 }  // namespace

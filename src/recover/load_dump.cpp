@@ -7,7 +7,6 @@
 #include "backup/servers.h"
 #include "erasure/ledger.h"
 #include "recover/dump_restore.h"
-#include "recover/live_server.h"
 #include "verify/dump/files.h"
 #include "verify/files/file_source.h"
 #include "verify/files/member_files.h"
@@ -91,7 +90,8 @@ private:
 
     backup::PostgresServer reached(const std::string& database) const {
         return {.region = "",
-                .connection = to_database(fmt::format("host={} user=postgres", server_.socket_directory()), database),
+                .connection =
+                    backup::to_database(fmt::format("host={} user=postgres", server_.socket_directory()), database),
                 .environment = {},
                 .programs = server_.program("").substr(0, server_.program("").size() - 1)};
     }

@@ -136,7 +136,7 @@ private:
     }
 
     Result<CopyIn> connect() const {
-        CopyIn copy(TRY(CopyLink::open(access_, Until(options_.until.deadline, stop_.get_token()))));
+        CopyIn copy(TRY(CopyLink::open(access_, Until(options_.until.deadline, stop_.get_token()), options_.settings)));
         // As pg_restore sets them (_doSetFixedOutputState of pg_backup_archiver.c).
         TRY(
             copy.execute("SET standard_conforming_strings = on; SET check_function_bodies = off; "

@@ -37,6 +37,7 @@ inline constexpr std::uint64_t usually_worth_building = 8 << 20;
 struct LoadRowsOptions {
     std::size_t threads = 1;
     Until until;
+    std::string settings{};  // of the sessions that load, as CopyLink::open takes them
     // Builds one of the keys of a table (verify::TableText) whose rows are in. Called by whoever has nothing to load
     // while others still do, for tables that are worth it. Empty: nobody builds.
     std::function<Result<void>(std::int64_t key, const std::stop_token& stop)> build{};

@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include "backup/scratch_estate.h"
@@ -91,6 +92,18 @@ public:
         write(17);
         ASSERT_TRUE(fs::remove(shop_->world.store + "/wal/" + lost));
     }
+    void dump() override {
+        fs::remove_all(dumps());
+        shop_->world.create("nightly");
+    }
+    void damage_dump() override {
+        for (const auto& entry : fs::recursive_directory_iterator(dumps())) {
+            if (entry.path().extension() != ".dump") continue;
+            std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+            file.seekp(static_cast<std::streamoff>(entry.file_size()) / 2);
+            ASSERT_TRUE(file.write("spoiled", 7));
+        }
+    }
     void set_ledger(bool readable) override {
         ASSERT_TRUE(write_file_atomically(shop_->ledger, readable ? "" : "nobody can read this\n"));
     }
@@ -118,6 +131,8 @@ public:
     }
 
 private:
+    static std::string dumps() { return shop_->world.store + "/dumps"; }
+
     // The `kedge recover` of this world.
     std::optional<pid_t> find_worker() const {
         for (const auto& entry : fs::directory_iterator("/proc")) {

@@ -35,6 +35,9 @@ public:
     virtual std::set<std::int64_t> rows() = 0;
     // Something is missing in the middle of the archived log.
     virtual void lose_segment() = 0;
+    // A dump of what production holds now, the only one that can be had.
+    virtual void dump() = 0;
+    virtual void damage_dump() = 0;
     // Whether it can be read who has to stay erased.
     virtual void set_ledger(bool readable) = 0;
     virtual void stop_production() = 0;  // in order
@@ -75,6 +78,12 @@ protected:
 
     static RecoveryOrder to(const std::string& point) {
         return {.name = "copy", .database = "db", .to = point, .policy = ""};
+    }
+    static RestoreOrder restored(const std::string& to = "") {
+        return {.name = "copy", .database = "db", .to = to, .dump = "", .policy = ""};
+    }
+    void restore(const std::string& to = "") {
+        ASSERT_NO_FATAL_FAILURE(expect_done(recoveries.restore(restored(to), "r/restore", soon()), "r/restore"));
     }
     void await_end(const Result<void>& ordered) {
         ASSERT_TRUE(ordered) << ordered.error().message;
@@ -323,6 +332,63 @@ TEST_P(RecoveriesContract, WhatTheArchiveCannotGiveIsNotMade) {
         EXPECT_EQ(seen.usable, Truth::no);
         EXPECT_FALSE(get_string(seen.choice, "says").value_or("").empty());
     }
+    discard();
+}
+
+TEST_P(RecoveriesContract, ADumpStandsAsItWasTaken) {
+    world->write(2);
+    world->dump();
+    world->write(3);
+    ASSERT_NO_FATAL_FAILURE(restore());
+    const RecoveryLook made = look();
+    EXPECT_EQ(made.key, "r/restore");
+    for (const Truth holds : {made.possible, made.stands, made.proved, made.usable, made.answers})
+        EXPECT_EQ(holds, Truth::yes) << told(made) << made.says;
+    ASSERT_NO_FATAL_FAILURE(await_end(recoveries.restore(restored(), "r/restore", soon())));
+    EXPECT_EQ(told(), told(made)) << "what stands is not made again";
+    ASSERT_NO_FATAL_FAILURE(expect_refused(
+        [&](const std::string& key) { return recoveries.restore(restored(), key, soon()); }, "nor for somebody else"));
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::compare, "r/compare"));
+    EXPECT_EQ(differing("only_production"), 1);
+    EXPECT_EQ(differing("only_copy"), 0);
+    ASSERT_NO_FATAL_FAILURE(
+        expect_refused(&Recoveries::prepare, "neither archive nor standbys of production could go on with it"));
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::load, "r/load"));
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::exchange, "r/exchange"));
+    EXPECT_EQ(world->rows(), (Rows{1, 2}));
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::put_back, "r/back"));
+    EXPECT_EQ(world->rows(), (Rows{1, 2, 3}));
+    discard();
+}
+
+TEST_P(RecoveriesContract, WithoutASoundDumpNothingIsRestored) {
+    world->dump();
+    world->damage_dump();
+    ASSERT_NO_FATAL_FAILURE(restore());
+    const RecoveryLook seen = look();
+    EXPECT_EQ(seen.key, "r/restore");
+    EXPECT_EQ(seen.possible, Truth::no) << told(seen);
+    for (const Truth not_so : {seen.stands, seen.usable, seen.promoted}) EXPECT_EQ(not_so, Truth::no) << told(seen);
+    EXPECT_FALSE(get_string(seen.choice, "says").value_or("").empty());
+    discard();
+}
+
+TEST_P(RecoveriesContract, OfDumpAndBaseBackupServesWhatLosesLess) {
+    world->dump();
+    const Moment dumped = world->now();
+    ASSERT_TRUE(world->await([&] { return world->now() > dumped + std::chrono::seconds{2}; })) << "it knows its second";
+    world->write(2);
+    ASSERT_NO_FATAL_FAILURE(restore("latest"));
+    EXPECT_EQ(look().usable, Truth::yes) << look().says;
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::compare, "r/compare"));
+    EXPECT_EQ(get_bool(look().comparison, "equal"), true) << dump(look().comparison);
+    discard();
+    world->lose_segment();
+    ASSERT_NO_FATAL_FAILURE(restore("latest"));
+    EXPECT_EQ(look().usable, Truth::yes) << look().says;
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::compare, "r/compare"));
+    EXPECT_GE(differing("only_production"), 1);
+    ASSERT_NO_FATAL_FAILURE(expect_refused(&Recoveries::prepare, "it is of the dump"));
     discard();
 }
 

@@ -54,9 +54,11 @@ SimulatedBackups::SimulatedBackups(Ground& ground, const Estate& estate, std::ve
                                   .judged_at = {},
                                   .answers = {},
                                   .snapshots = {}};
+        Held& held = policies_[policy.name];
+        if (const DatabaseModel* const database = database_of(policy); policy.kind == BackupKind::dump && database)
+            held.holds = {0, database->log().position_at(0, held.newest)};
         const auto of = std::ranges::find(caches_, policy.of, [](const auto* cache) { return cache->name(); });
         if (policy.kind != BackupKind::snapshot || of == caches_.end()) continue;
-        Held& held = policies_[policy.name];
         held.cache = *of;
         held.taken = 0;
         for (const Span before : snapshots_at_first) {
@@ -84,6 +86,19 @@ const std::vector<SimulatedBackups::Snapshot>* SimulatedBackups::snapshots_of(co
         if (held.cache != nullptr && held.cache->name() == cache && (policy.empty() || policy == name))
             return &held.snapshots;
     return nullptr;
+}
+
+std::optional<SimulatedBackups::Dump> SimulatedBackups::dump_of(const std::string& database,
+                                                                const std::string& policy) const {
+    for (const auto& [name, held] : policies_)
+        if (held.holds && held.policy.of == database && (policy.empty() || policy == name))
+            return Dump{.name = held.name(), .taken = held.newest, .holds = *held.holds, .damaged = held.damaged};
+    return std::nullopt;
+}
+
+DatabaseModel* SimulatedBackups::database_of(const BackupPolicy& policy) const {
+    const auto of = std::ranges::find(databases_, policy.of, [](const auto* database) { return database->name(); });
+    return of == databases_.end() ? nullptr : *of;
 }
 
 Result<SimulatedBackups::Held*> SimulatedBackups::find(const std::string& policy) {
@@ -160,12 +175,12 @@ std::optional<std::string> SimulatedBackups::take(Held& held, const std::string&
         const auto place = ground_.place_of(region);
         return place ? take_snapshot(held, *place) : "there is no region " + region;
     }
-    const auto of =
-        std::ranges::find(databases_, held.policy.of, [](const auto* database) { return database->name(); });
-    if (of == databases_.end()) return held.policy.of + " is no database";
-    if (reachable_copy(ground_, **of, region) == nullptr)
-        return fmt::format("{}@{} does not answer", held.policy.of, region);
+    DatabaseModel* const database = database_of(held.policy);
+    if (database == nullptr) return held.policy.of + " is no database";
+    const DatabaseModel::Server* const server = reachable_copy(ground_, *database, region);
+    if (server == nullptr) return fmt::format("{}@{} does not answer", held.policy.of, region);
     note_taken(held);
+    if (held.policy.kind == BackupKind::dump) held.holds = server->held;
     return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,14 @@ public:
     SideWork& work() { return work_; }
     // Of a cache, newest first; `policy` may be empty if it has one. Null: it has none such.
     const std::vector<Snapshot>* snapshots_of(const std::string& cache, const std::string& policy) const;
+    struct Dump {
+        std::string name;
+        Moment taken{};
+        Point holds;
+        bool damaged = false;
+    };
+    // Of the database, by that policy, or the first if it is empty. Nothing: it has none.
+    std::optional<Dump> dump_of(const std::string& database, const std::string& policy) const;
     // Of every cache that has a policy, now.
     void take_snapshots();
     void damage_newest();
@@ -56,12 +65,14 @@ private:
         bool damaged = false;
         std::optional<Moment> judged_at;
         std::map<std::string, BackupAnswer> answers;
+        std::optional<Point> holds;       // of a dump
         CacheModel* cache = nullptr;      // of which `snapshots` are
         std::vector<Snapshot> snapshots;  // newest first
 
         std::string name() const { return policy.name + "-" + std::to_string(taken); }
     };
     Result<Held*> find(const std::string& policy);
+    DatabaseModel* database_of(const BackupPolicy& policy) const;  // null: it is none
     // The way to the store and the begin of work there.
     Result<void> begin(Held& held, const std::string& key, Span least, Span most, SideWork::Finish finish,
                        Moment deadline);

@@ -159,41 +159,82 @@ Result<void> SimulatedRecoveries::in_place(const std::string& name, const std::s
 }
 
 Result<void> SimulatedRecoveries::choose(const RecoveryOrder& order, const std::string& key, Moment deadline) {
-    return begin(
-        order.name, key, choosing_least, choosing_most,
-        [this, order, key] { return recover(order.name, key, order.database, order.to, true); }, deadline);
+    return recover_to(order, key, true, choosing_least, choosing_most, deadline);
 }
 
 Result<void> SimulatedRecoveries::make(const RecoveryOrder& order, const std::string& key, Moment deadline) {
+    return recover_to(order, key, false, making_least, making_most, deadline);
+}
+
+Result<void> SimulatedRecoveries::recover_to(const RecoveryOrder& order, const std::string& key, bool only_choose,
+                                             Span least, Span most, Moment deadline) {
     return begin(
-        order.name, key, making_least, making_most,
-        [this, order, key] { return recover(order.name, key, order.database, order.to, false); }, deadline);
+        order.name, key, least, most,
+        [this, order, key, only_choose] {
+            return recover(
+                order.name, key, order.database, order.to,
+                [&](const DatabaseModel& database) { return origin_at(database, order.to); }, only_choose);
+        },
+        deadline);
 }
 
 Result<void> SimulatedRecoveries::restore(const RestoreOrder& order, const std::string& key, Moment deadline) {
     return begin(
         order.name, key, making_least, making_most,
         [this, order, key] {
-            return recover(order.name, key, order.database, order.to.empty() ? "latest" : order.to, false);
+            return recover(
+                order.name, key, order.database, "what serves best for " + order.to,
+                [&](const DatabaseModel& database) { return origin_of(database, order); }, false);
         },
         deadline);
 }
 
+SimulatedRecoveries::Origin SimulatedRecoveries::origin_at(const DatabaseModel& database, const std::string& to) const {
+    const auto moment = parse_moment(to);
+    const Moment end = ground_.now() - archive_behind;
+    const bool possible = !backups_.has_gap && !(moment && *moment > ground_.now());
+    return {.holds = point_at(database, moment ? std::min(*moment, end) : end),
+            .possible = possible,
+            .says = possible ? "from the newest base backup" : "the log has a gap before it, or does not reach so far"};
+}
+
+SimulatedRecoveries::Origin SimulatedRecoveries::dump_before(const DatabaseModel& database,
+                                                             const RestoreOrder& order) const {
+    const auto dump = backups_.dump_of(database.name(), order.policy);
+    const auto moment = parse_moment(order.to);
+    if (!dump || (!order.dump.empty() && order.dump != dump->name) || (moment && dump->taken > *moment))
+        return {.possible = false, .is_dump = true, .says = "there is no such dump"};
+    return {.holds = dump->holds,
+            .possible = !dump->damaged,
+            .is_dump = true,
+            .says = dump->damaged ? dump->name + " is damaged" : "from " + dump->name};
+}
+
+// What the log reaches is later than any dump.
+SimulatedRecoveries::Origin SimulatedRecoveries::origin_of(const DatabaseModel& database,
+                                                           const RestoreOrder& order) const {
+    if (order.to.empty()) return dump_before(database, order);
+    Origin origin = origin_at(database, order.to);
+    if (origin.possible) return origin;
+    const Origin dump = dump_before(database, order);
+    return dump.possible ? dump : origin;
+}
+
 std::optional<std::string> SimulatedRecoveries::recover(const std::string& name, const std::string& key,
-                                                        const std::string& database, const std::string& to,
-                                                        bool only_choose) {
+                                                        const std::string& database, const std::string& asked,
+                                                        const FindOrigin& find, bool only_choose) {
     const auto of = std::ranges::find(databases_, database, [](const auto* one) { return one->name(); });
     if (of == databases_.end()) return database + " is no database";
     if (backups_.part().health != Health::up) return backups_.part().name + " does not answer";
     const auto there = copies_.find(name);
-    if (there != copies_.end() && (stands(there->second.stage) || there->second.asked != to))
+    if (there != copies_.end() && (stands(there->second.stage) || there->second.asked != asked))
         return "there is a recovery " + name + " already";
-    const auto moment = parse_moment(to);
-    const Moment end = ground_.now() - archive_behind;
-    Copy copy{.key = key, .stage = Stage::chosen, .database = *of, .asked = to};
-    copy.point = point_at(**of, moment ? std::min(*moment, end) : end);
-    copy.possible = !backups_.has_gap && !(moment && *moment > ground_.now());
-    copy.says = copy.possible ? "from the newest base backup" : "the log has a gap before it, or does not reach so far";
+    const Origin origin = find(**of);
+    Copy copy{.key = key, .stage = Stage::chosen, .database = *of, .point = origin.holds};
+    copy.asked = asked;
+    copy.possible = origin.possible;
+    copy.is_of_dump = origin.is_dump;
+    copy.says = origin.says;
     if (!only_choose) {
         copy.stage = copy.possible ? Stage::recovered : Stage::failed;
         copy.gated = !excluded_are_known;
@@ -240,6 +281,7 @@ Result<void> SimulatedRecoveries::prepare(const std::string& name, const std::st
 std::optional<std::string> SimulatedRecoveries::prepare_now(Copy& copy, Place place) {
     if (copy.exchanges) return "it is loaded into the running server";
     if (copy.stage == Stage::prepared || copy.stage == Stage::promoted) return std::nullopt;
+    if (copy.is_of_dump) return "it is of a dump: neither archive nor standbys of production could go on with it";
     if (copy.was_production) return "production's archive knows its timeline already: recover once more";
     if (auto why = pass_gate(copy)) return why;
     copy.stage = Stage::prepared;

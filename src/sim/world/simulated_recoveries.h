@@ -24,6 +24,7 @@ public:
         Point point;
         bool possible = true, answers = true;
         bool gated = false;           // who is erased was not taken out
+        bool is_of_dump = false;      // as a cluster of its own, whose log is nobody else's
         bool was_production = false;  // it was swapped in, and taken back
         bool served = false;  // as a database that was exchanged and put back: it has what was written meanwhile
         std::string asked, says, compared_by, compared_with;
@@ -74,8 +75,21 @@ public:
 private:
     Result<void> begin(const std::string& name, const std::string& key, Span least, Span most, SideWork::Finish finish,
                        Moment deadline);
+    struct Origin {
+        Point holds;
+        bool possible = true;
+        bool is_dump = false;
+        std::string says;
+    };
+    // `to` as recoveries take it; empty: a dump.
+    Origin origin_at(const DatabaseModel& database, const std::string& to) const;
+    Origin dump_before(const DatabaseModel& database, const RestoreOrder& order) const;
+    Origin origin_of(const DatabaseModel& database, const RestoreOrder& order) const;
+    using FindOrigin = std::function<Origin(const DatabaseModel& database)>;
     std::optional<std::string> recover(const std::string& name, const std::string& key, const std::string& database,
-                                       const std::string& to, bool only_choose);
+                                       const std::string& asked, const FindOrigin& find, bool only_choose);
+    Result<void> recover_to(const RecoveryOrder& order, const std::string& key, bool only_choose, Span least, Span most,
+                            Moment deadline);
     std::optional<std::string> compare_now(Copy& copy, const std::string& region, const std::string& key);
     // Who was erased since is taken out, or why it may not be used.
     std::optional<std::string> pass_gate(Copy& copy) const;

@@ -29,6 +29,7 @@ targets:
 backups:
   images: {kind: base-backup, of: db, in: vault, below: base, log: wal, max-age: 8d}
   wal: {kind: log, of: db, in: vault, below: wal, max-age: 1h}
+  nightly: {kind: dump, of: db, in: vault, below: dumps, max-age: 25h}
 )";
 
 // Numbers of the rows that a copy of the database has there.
@@ -58,6 +59,8 @@ public:
     }
     std::set<std::int64_t> rows() override { return numbers_at(database_, server_.held); }
     void lose_segment() override { backups_.has_gap = true; }
+    void dump() override { take_backup("nightly"); }
+    void damage_dump() override { backups_.damage_newest(); }
     void set_ledger(bool readable) override { recoveries_.excluded_are_known = readable; }
     void stop_production() override {
         database_.shut_down(server_);
@@ -72,6 +75,10 @@ public:
     void end_copy(const std::string& name) override { recoveries_.copies().at(name).answers = false; }
 
 private:
+    void take_backup(const std::string& policy) {
+        ASSERT_TRUE(backups_.create(policy, "east", "r/backup", now() + 1min));
+        ASSERT_TRUE(await([&] { return !backups_.work().goes_on(policy); }));
+    }
     void pass(Span span) { ground_.schedule().run_until(ground_.now() + span); }
 
     Estate estate_ = *parse_estate("estate.yaml", estate_text);

@@ -31,7 +31,9 @@ Error said_no(const PGresult* result) {
 }
 
 // What stands behind the conninfo wins over what is in it (PQconnectStartParams, expand_dbname).
-pg_conn* begin_to_connect(const ServerAccess& access) {
+pg_conn* begin_to_connect(const ServerAccess& access, const std::string& settings) {
+    const std::string options =
+        "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 " + settings;
     std::vector<const char*> keywords, values;
     const auto add = [&](const char* keyword, const char* value) {
         keywords.push_back(keyword);
@@ -39,7 +41,7 @@ pg_conn* begin_to_connect(const ServerAccess& access) {
     };
     add("dbname", access.conninfo.c_str());
     add("application_name", "kedge");
-    add("options", "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0");
+    add("options", options.c_str());
     if (!access.password.empty()) add("password", access.password.c_str());
     if (!access.database.empty()) add("dbname", access.database.c_str());
     add(nullptr, nullptr);
@@ -56,8 +58,8 @@ void CopyLink::Free::operator()(pg_result* result) const {
     PQclear(result);
 }
 
-Result<CopyLink> CopyLink::open(const ServerAccess& access, const Until& until) {
-    std::unique_ptr<pg_conn, Close> connection{begin_to_connect(access)};
+Result<CopyLink> CopyLink::open(const ServerAccess& access, const Until& until, const std::string& settings) {
+    std::unique_ptr<pg_conn, Close> connection{begin_to_connect(access, settings)};
     check(connection != nullptr, "there is memory for a connection");
     PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
     while (PQstatus(connection.get()) != CONNECTION_BAD && wanted != PGRES_POLLING_OK &&

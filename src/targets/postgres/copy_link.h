@@ -20,8 +20,9 @@ namespace kedge {
 
 class CopyLink {
 public:
-    // unavailable with libpq's words. No statement is ended by a setting of the server.
-    static Result<CopyLink> open(const ServerAccess& access, const Until& until);
+    // unavailable with libpq's words. No statement is ended by a setting of the server. `settings` of the session:
+    // "-c work_mem=1MB".
+    static Result<CopyLink> open(const ServerAccess& access, const Until& until, const std::string& settings = "");
 
     // One statement or several. refused with the server's words.
     Result<void> execute(const std::string& sql);
