@@ -8,12 +8,9 @@
 #include <filesystem>
 
 #include "erasure/ledger.h"
-#include "estate/parse.h"
-#include "os/files.h"
 #include "os/socket.h"
 #include "recover/gate.h"
-#include "targets/postgres/scratch_cluster.h"
-#include "targets/redis/scratch_redis.h"
+#include "recover/scratch_snapshots.h"
 #include "verify/restore/own_redis.h"
 
 namespace kedge::recover {
@@ -40,25 +37,6 @@ protected:
         }
         EXPECT_FALSE(fs::exists(place) && !fs::is_empty(place)) << "nothing stays behind";
     }
-    static Estate parsed(const std::string& text) {
-        auto estate = parse_estate("estate.yaml", text);
-        check(estate.has_value(), estate.has_value() ? "" : estate.mistakes().error().message);
-        return *estate;
-    }
-    // A snapshot dates itself by the second.
-    static void await_the_next_second() {
-        const auto second = [] { return std::chrono::floor<std::chrono::seconds>(SystemClock{}.now()); };
-        for (const auto first = second(); second() == first;) wait_out(kedge::within(20ms));
-    }
-    std::string take(const std::string& name) {
-        const Endpoint at = group.endpoint("east");
-        std::string path = directory.path() + "/store/rdb/" + name;
-        EXPECT_TRUE(make_directories(directory.path() + "/store/rdb"));
-        const auto taken =
-            run_or_fail({"redis-cli", "-h", at.host, "-p", std::to_string(at.port), "--rdb", path}, kedge::within(30s));
-        EXPECT_TRUE(taken) << taken.error().message;
-        return path;
-    }
     SnapshotChoice chosen(const SnapshotWanted& wanted = {}) const {
         auto choice = choose_snapshot(estate, *estate.backup("snapshots"), wanted, {.now = SystemClock{}.now()});
         EXPECT_TRUE(choice) << choice.error().message;
@@ -67,7 +45,7 @@ protected:
     Recovery recovered(const std::vector<std::string>& drop = {}) {
         const SnapshotChoice choice = chosen();
         Recovery recovery{.name = "copy",
-                          .target = "cache",
+                          .target = "sessions",
                           .policy = "snapshots",
                           .asked = "the newest",
                           .database = "",
@@ -90,49 +68,15 @@ protected:
             ledger.add({{.event = ErasureEvent::erase, .subject = person, .reason = "asked", .source = "a letter"}}));
     }
 
-    const ScratchDirectory directory;
-    const std::string state = directory.path() + "/state", place = directory.path() + "/place";
-    const ScratchRedis group{{.regions = {"east"}}};
-    const std::string text = fmt::format(R"(estate: small
-regions: {{east: {{}}}}
-tiers: {{critical: {{rto: 1h, rpo: 5m}}}}
-targets:
-  db:
-    kind: database
-    driver: host
-    database: postgres
-    sites:
-      east:
-        connection: host=nowhere
-        replication: host=nowhere
-        data-directory: /nowhere
-        fence: {{look: [/f, l], raise: [/f, r], lower: [/f, d]}}
-  cache:
-    kind: cache
-    driver: sentinel
-    master-name: m
-    quorum: 1
-    sentinels: [{{address: "{}", region: east}}]
-    recovered-at: 127.0.0.1:24990
-    drop-on-recovery: ["rate:*"]
-    personal-keys: [{{match: "session:*", holds: /user_id}}, {{match: "profile:${{person}}:*"}}]
-    sites: {{east: {{address: "{}"}}}}
-  store: {{kind: store, driver: file, path: {}/store}}
-backups:
-  snapshots: {{kind: snapshot, of: cache, in: store, below: rdb, max-age: 1d}}
-erasure:
-  ledger: {}/erasures
-  of: db
-  tables: {{}}
-)",
-                                         to_string(group.endpoint("sentinel-east")), to_string(group.endpoint("east")),
-                                         directory.path(), directory.path());
-    Estate estate = parsed(text);
+    const ScratchSnapshots redis;
+    const ScratchRedis& group = redis.group;
+    const std::string state = redis.directory.path() + "/state", place = redis.directory.path() + "/place";
+    Estate estate = redis.estate;
 };
 
 TEST_F(RecoveringASnapshot, BringsBackEveryKeyButThoseThatMustNot) {
     erase("u1");
-    take("one.rdb");
+    redis.take("one.rdb");
     const Recovery recovery = recovered({"data:1?"});
     EXPECT_EQ(recovery.stage, Stage::recovered) << recovery.says;
     EXPECT_EQ(get_string(recovery.proof, "proved"), "yes") << recovery.says;
@@ -146,7 +90,7 @@ TEST_F(RecoveringASnapshot, BringsBackEveryKeyButThoseThatMustNot) {
 }
 
 TEST_F(RecoveringASnapshot, IsReachedByNobodyWhileItMayHoldWhoMustStayErased) {
-    take("one.rdb");
+    redis.take("one.rdb");
     Recovery recovery = recovered();
     EXPECT_EQ(recovery.stage, Stage::gated) << "nobody knows who is erased";
     EXPECT_EQ(recovery.address, "");
@@ -162,9 +106,9 @@ TEST_F(RecoveringASnapshot, IsReachedByNobodyWhileItMayHoldWhoMustStayErased) {
 
 TEST_F(RecoveringASnapshot, StaysShutIfNobodySaysWhichKeysAreAPersons) {
     erase("u1");
-    take("one.rdb");
-    const std::size_t at = text.find("    personal-keys"), end = text.find('\n', at);
-    estate = parsed(text.substr(0, at) + text.substr(end + 1));
+    redis.take("one.rdb");
+    const std::size_t at = redis.text.find("    personal-keys"), end = redis.text.find('\n', at);
+    estate = ScratchSnapshots::parsed(redis.text.substr(0, at) + redis.text.substr(end + 1));
     const Recovery recovery = recovered();
     EXPECT_EQ(recovery.stage, Stage::gated);
     EXPECT_THAT(recovery.says, HasSubstr("personal-keys"));
@@ -173,20 +117,20 @@ TEST_F(RecoveringASnapshot, StaysShutIfNobodySaysWhichKeysAreAPersons) {
 TEST_F(RecoveringASnapshot, StaysShutIfAKeyDoesNotTellWhoseItIs) {
     erase("u1");
     group.ask("east", {"SET", "session:c", "not what a session holds"});
-    take("one.rdb");
+    redis.take("one.rdb");
     const Recovery recovery = recovered();
     EXPECT_EQ(recovery.stage, Stage::gated);
     EXPECT_THAT(recovery.says, HasSubstr("1 keys of `session:*` hold nothing"));
 }
 
 TEST_F(RecoveringASnapshot, PassesADamagedOneOverAndAnEmptyOneToo) {
-    const std::string sound = take("one.rdb");
-    await_the_next_second();
-    const std::string damaged = take("two.rdb");
+    const std::string sound = redis.take("one.rdb");
+    ScratchSnapshots::await_the_next_second();
+    const std::string damaged = redis.take("two.rdb");
     fs::resize_file(damaged, fs::file_size(damaged) / 2);
     group.ask("east", {"FLUSHALL"});
-    await_the_next_second();
-    take("three.rdb");
+    ScratchSnapshots::await_the_next_second();
+    redis.take("three.rdb");
     const SnapshotChoice choice = chosen();
     EXPECT_EQ(choice.path, sound);
     ASSERT_EQ(choice.passed_over.size(), 2U);
@@ -197,15 +141,15 @@ TEST_F(RecoveringASnapshot, PassesADamagedOneOverAndAnEmptyOneToo) {
 }
 
 TEST_F(RecoveringASnapshot, AsksWhichIsMeantIfTheNewestHoldsMuchLess) {
-    const std::string before = take("one.rdb");
-    await_the_next_second();
+    const std::string before = redis.take("one.rdb");
+    ScratchSnapshots::await_the_next_second();
     group.ask("east", {"DEL", "data:1", "data:2"});
-    const std::string usual = take("two.rdb");
+    const std::string usual = redis.take("two.rdb");
     EXPECT_EQ(chosen().path, usual) << "some keys come and go";
-    await_the_next_second();
+    ScratchSnapshots::await_the_next_second();
     group.ask("east", {"FLUSHALL"});
     group.ask("east", {"SET", "since", "x"});
-    const std::string after = take("three.rdb");
+    const std::string after = redis.take("three.rdb");
     const SnapshotChoice choice = chosen();
     EXPECT_EQ(choice.path, "");
     EXPECT_THAT(choice.says, HasSubstr("three.rdb, but it holds 1 keys and the one before it, two.rdb, 2"));
@@ -215,7 +159,7 @@ TEST_F(RecoveringASnapshot, AsksWhichIsMeantIfTheNewestHoldsMuchLess) {
 
 TEST_F(RecoveringASnapshot, KeepsWhatIsThereOnce) {
     erase("nobody");
-    take("one.rdb");
+    redis.take("one.rdb");
     Recovery recovery = recovered();
     group.ask("east", {"FLUSHALL"});
     group.ask("east", {"SET", "since", "x"});

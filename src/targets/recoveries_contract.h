@@ -3,6 +3,8 @@
 //
 //     INSTANTIATE_TEST_SUITE_P(Own, RecoveriesContract, testing::Values(make_my_world));
 //
+// Those of caches are in cache_recoveries_contract.h.
+//
 // To be included by one file of a test program.
 #pragma once
 
@@ -19,16 +21,25 @@
 
 namespace kedge {
 
-// A database `db` whose one server, in `east`, takes writes, and holds the row 1; a base backup of it from before that,
-// and an archive with all of its log. An erasure ledger in which nobody is yet. And the means to break it.
-class RecoveriesWorld {
+// What recoveries work in, whatever they are of.
+class RecoveriesGround {
 public:
-    virtual ~RecoveriesWorld() = default;
+    virtual ~RecoveriesGround() = default;
     virtual Recoveries& recoveries() = 0;
     // By the world's clock.
     virtual Moment now() const = 0;
     // Lets time pass until it holds; false if it takes too long.
     virtual bool await(const std::function<bool()>& condition) = 0;
+    // Whether it can be read who has to stay erased.
+    virtual void set_ledger(bool readable) = 0;
+    // The server of a recovered copy ends.
+    virtual void end_copy(const std::string& name) = 0;
+};
+
+// A database `db` whose one server, in `east`, takes writes, and holds the row 1; a base backup of it from before that,
+// and an archive with all of its log. An erasure ledger in which nobody is yet. And the means to break it.
+class RecoveriesWorld : public RecoveriesGround {
+public:
     // Production takes the row, and the archive has all up to it.
     virtual void write(std::int64_t row) = 0;
     // Those that production has; its server runs.
@@ -38,26 +49,21 @@ public:
     // A dump of what production holds now, the only one that can be had.
     virtual void dump() = 0;
     virtual void damage_dump() = 0;
-    // Whether it can be read who has to stay erased.
-    virtual void set_ledger(bool readable) = 0;
     virtual void stop_production() = 0;  // in order
     virtual void start_production() = 0;
     // What its fence says; the server does what it does.
     virtual void set_fence(bool up) = 0;
     // What works on recoveries dies, from one moment to the next, in the middle of making one.
     virtual void kill_work() = 0;
-    // The server of a recovered copy ends.
-    virtual void end_copy(const std::string& name) = 0;
 };
 
-using MakeRecoveriesWorld = std::function<std::unique_ptr<RecoveriesWorld>()>;
-
-class RecoveriesContract : public testing::TestWithParam<MakeRecoveriesWorld> {
+// What is asked of the recovery `copy` in a World, and told of it.
+template <class World>
+class OfARecovery : public testing::TestWithParam<std::function<std::unique_ptr<World>()>> {
 protected:
     // An order about a copy that is there.
     using Order = Result<void> (Recoveries::*)(const std::string& name, const std::string& region,
                                                const std::string& key, Moment deadline);
-    using Rows = std::set<std::int64_t>;
 
     Moment soon() const { return world->now() + std::chrono::seconds{30}; }
     RecoveryLook look() {
@@ -69,22 +75,15 @@ protected:
     static std::string told(const RecoveryLook& seen) {
         return fmt::format(
             "exists {}, key {}, possible {}, stands {}, usable {}, proved {}, answers {}, prepared {}, promoted {}, "
-            "exchanges {}, served {}, compared by {}",
+            "exchanges {}, served {}, compared by {}, "
+            "kept for {}",
             seen.exists, seen.key, to_string(seen.possible), to_string(seen.stands), to_string(seen.usable),
             to_string(seen.proved), to_string(seen.answers), to_string(seen.prepared), to_string(seen.promoted),
-            seen.exchanges, seen.served, get_string(seen.comparison, "key").value_or("nobody"));
+            seen.exchanges, seen.served, get_string(seen.comparison, "key").value_or("nobody"),
+            get_string(get(seen.proof, "kept"), "key").value_or("nobody"));
     }
     std::string told() { return told(look()); }
 
-    static RecoveryOrder to(const std::string& point) {
-        return {.name = "copy", .database = "db", .to = point, .policy = ""};
-    }
-    static RestoreOrder restored(const std::string& to = "") {
-        return {.name = "copy", .database = "db", .to = to, .dump = "", .policy = ""};
-    }
-    void restore(const std::string& to = "") {
-        ASSERT_NO_FATAL_FAILURE(expect_done(recoveries.restore(restored(to), "r/restore", soon()), "r/restore"));
-    }
     void await_end(const Result<void>& ordered) {
         ASSERT_TRUE(ordered) << ordered.error().message;
         ASSERT_TRUE(world->await([&] { return look().working == Truth::no; })) << "it comes to an end";
@@ -94,10 +93,6 @@ protected:
         ASSERT_NO_FATAL_FAILURE(await_end(ordered));
         const auto failed = recoveries.failure(key).value();
         ASSERT_EQ(failed, std::nullopt) << *failed;
-    }
-    void make(const std::string& key = "r/make") {
-        ASSERT_NO_FATAL_FAILURE(expect_done(recoveries.make(to("latest"), key, soon()), key));
-        ASSERT_EQ(look().stands, Truth::yes) << look().says;
     }
     Result<void> give(Order order, const std::string& key, const std::string& region = "east") {
         return (recoveries.*order)("copy", region, key, soon());
@@ -129,6 +124,27 @@ protected:
             EXPECT_FALSE(look().exists) << look().says;
         }
     }
+    std::unique_ptr<World> world = this->GetParam()();
+    Recoveries& recoveries = world->recoveries();
+};
+
+class RecoveriesContract : public OfARecovery<RecoveriesWorld> {
+protected:
+    using Rows = std::set<std::int64_t>;
+
+    static RecoveryOrder to(const std::string& point) {
+        return {.name = "copy", .database = "db", .to = point, .policy = ""};
+    }
+    static RestoreOrder restored(const std::string& to = "") {
+        return {.name = "copy", .database = "db", .to = to, .dump = "", .policy = ""};
+    }
+    void restore(const std::string& to = "") {
+        ASSERT_NO_FATAL_FAILURE(expect_done(recoveries.restore(restored(to), "r/restore", soon()), "r/restore"));
+    }
+    void make(const std::string& key = "r/make") {
+        ASSERT_NO_FATAL_FAILURE(expect_done(recoveries.make(to("latest"), key, soon()), key));
+        ASSERT_EQ(look().stands, Truth::yes) << look().says;
+    }
     // In all tables together.
     std::int64_t differing(std::string_view how) {
         std::int64_t rows = 0;
@@ -136,9 +152,6 @@ protected:
         for (const Json& table : get(comparison, "tables")) rows += get_integer(table, how).value_or(0);
         return rows;
     }
-
-    std::unique_ptr<RecoveriesWorld> world = GetParam()();
-    Recoveries& recoveries = world->recoveries();
 };
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RecoveriesContract);
 

@@ -50,12 +50,21 @@ CacheCopies::Copy CacheCopies::choose(const SnapshotOrder& order, const std::str
             passed_over.push_back({{"path", one.name}, {"why", one.damaged ? "it is damaged" : "it holds no key"}});
             continue;
         }
+        // The newest may be of after the loss: nobody but a person knows, if none was named.
+        if (!copy.snapshot.name.empty() && copy.snapshot.keys < one.keys / 2) {
+            copy.says = fmt::format("{} holds {} keys, and {} before it {}", copy.snapshot.name, copy.snapshot.keys,
+                                    one.name, one.keys);
+            copy.snapshot.name.clear();
+            break;
+        }
+        if (!copy.snapshot.name.empty()) break;
         copy.snapshot = one;
         copy.says = "from " + one.name;
-        break;
+        if (before || !order.snapshot.empty()) break;
     }
     const bool possible = !copy.snapshot.name.empty();
-    if (!possible) copy.says = passed_over.empty() ? "there is no snapshot" : "no snapshot is sound";
+    if (!possible && copy.says.empty())
+        copy.says = passed_over.empty() ? "there is no snapshot" : "no snapshot is sound";
     copy.choice = {{"possible", possible}, {"says", copy.says}, {"passed_over", passed_over}};
     if (!possible) return copy;
     copy.choice["snapshot"] = copy.snapshot.name;

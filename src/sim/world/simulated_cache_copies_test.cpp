@@ -8,6 +8,7 @@
 #include "estate/parse.h"
 #include "sim/world/simulated_cache.h"
 #include "sim/world/simulated_recoveries.h"
+#include "targets/cache_recoveries_contract.h"
 
 namespace kedge::sim {
 namespace {
@@ -182,6 +183,55 @@ TEST_F(SimulatedCacheCopies, SentinelsThatNobodyHeldMakeTheReplicaMaster) {
     pass(20s);
     EXPECT_EQ(node("east").follows, "west") << "they turn it round";
 }
+
+class SimulatedCacheRecoveriesWorld final : public CacheRecoveriesWorld {
+public:
+    SimulatedCacheRecoveriesWorld() {
+        cache_.recovered_at = beside;
+        pass(10s);
+        backups_.damage_snapshots();
+        cache_.flush();
+        pass(10s);
+    }
+
+    Recoveries& recoveries() override { return recoveries_; }
+    Moment now() const override { return ground_.now(); }
+    bool await(const std::function<bool()>& condition) override {
+        for (const Moment end = now() + 5min; !condition(); pass(100ms))
+            if (now() > end) return false;
+        return true;
+    }
+    void set_ledger(bool readable) override { recoveries_.excluded_are_known = readable; }
+    void end_copy(const std::string&) override { recoveries_.of_caches().stop(); }
+    void add_keys(std::int64_t count) override {
+        cache_.write(cache_.at(0), RecordKind::rows, written_ += count, count, 100);
+        pass(1s);
+    }
+    std::int64_t keys() override { return cache_.at(0).keys; }
+    void flush() override { cache_.flush(); }
+    void snapshot() override {
+        pass(2s);
+        backups_.take_snapshots();
+    }
+    void damage_newest() override { backups_.damage_newest(); }
+    void silence(bool silent) override {
+        ground_.set_health(cache_.at(0).part, silent ? Health::frozen : Health::up);
+        ground_.changed();
+    }
+
+private:
+    void pass(Span span) { ground_.schedule().run_until(ground_.now() + span); }
+
+    std::int64_t written_ = 0;
+    Estate estate_ = *parse_estate("estate.yaml", sessions_estate);
+    Ground ground_{{"east", "west"}, 1};
+    CacheModel cache_{ground_, "sessions", 0, {0, 1, 2}, 2};
+    SimulatedBackups backups_{ground_, estate_, {}, {&cache_}};
+    SimulatedRecoveries recoveries_{ground_, backups_, {}, {&cache_}};
+};
+
+INSTANTIATE_TEST_SUITE_P(Simulated, CacheRecoveriesContract,
+                         testing::Values([] { return std::make_unique<SimulatedCacheRecoveriesWorld>(); }));
 
 }  // namespace
 }  // namespace kedge::sim
