@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 
 #include "verify/aligned_buffer.h"
 #include "verify/crc32c.h"
@@ -43,8 +44,9 @@ struct Assembly {
     Bytes kept() const { return Bytes(prefix).first(std::min<std::size_t>(have, prefix.size())); }
 
     void take(Bytes bytes) {
+        // One in every page: a copy byte by byte was a seventh of the time.
         if (have < prefix.size())
-            std::ranges::copy(bytes.first(std::min(bytes.size(), prefix.size() - have)), prefix.begin() + have);
+            std::memcpy(prefix.data() + have, bytes.data(), std::min(bytes.size(), prefix.size() - have));
         // The checksum begins with the data and ends with the header, which is added when all is there.
         const std::size_t header = is_lead ? 0 : record_header_bytes - std::min<std::size_t>(have, record_header_bytes);
         crc = crc32c_update(crc, bytes.subspan(std::min(header, bytes.size())));
