@@ -141,10 +141,16 @@ Result<Look> look_replica_caught_up(const Call& call) {
     // The master first: while its writes are held its offset grows by keep-alives only, so a replica that
     // reaches what was read a moment before holds every acknowledged write.
     const Result<CacheLook> master = cache->look(call.text("master"), call.deadline);
-    if (!master || !master->offset || master->master != Truth::yes)
-        return unclear(call.text("master") + " does not answer as master");
     return looking_at(call, [&](Cache&, const CacheLook& look) -> Look {
         Json evidence = facts_of(look);
+        // Nobody makes it a replica again but Sentinels or people.
+        if (master && master->master == Truth::no && look.master == Truth::yes)
+            return Look{.done = Truth::no,
+                        .says = fmt::format("{} is master now, and {} is not", site(call), call.text("master")),
+                        .evidence = std::move(evidence),
+                        .gave_up = true};
+        if (!master || !master->offset || master->master != Truth::yes)
+            return unclear(call.text("master") + " does not answer as master", std::move(evidence));
         evidence["master_offset"] = *master->offset;
         if (!look.offset || look.replication_id != master->replication_id)
             return unclear("its offset cannot be compared: another replication history", std::move(evidence));

@@ -70,6 +70,24 @@ protected:
     GivenCache* cache_ = nullptr;
 };
 
+TEST_F(RedisActions, AReplicaThatBecameMasterIsNotAwaitedAsOne) {
+    cache_->nodes["east"].offset = 100;
+    cache_->nodes["west"].offset = 90;
+    const Json of_east{{"master", "east"}};
+    EXPECT_EQ(look("redis.caught-up", of_east).done, Truth::no);
+    EXPECT_FALSE(look("redis.caught-up", of_east).gave_up) << "it may come";
+    cache_->nodes["west"].offset = 100;
+    EXPECT_EQ(look("redis.caught-up", of_east).done, Truth::yes);
+
+    cache_->nodes["east"].master = Truth::unknown;
+    EXPECT_EQ(look("redis.caught-up", of_east).done, Truth::unknown);
+    cache_->nodes["west"].master = Truth::yes;
+    EXPECT_FALSE(look("redis.caught-up", of_east).gave_up) << "nobody knows what east is";
+    cache_->nodes["east"].master = Truth::no;
+    EXPECT_EQ(look("redis.caught-up", of_east).done, Truth::no);
+    EXPECT_TRUE(look("redis.caught-up", of_east).gave_up);
+}
+
 TEST_F(RedisActions, AFailoverThatSentinelsBeganIsAwaitedAndNotAskedForAgain) {
     cache_->nodes["east"] = {.reachable = Truth::unknown};
     cache_->watchers[1].calm = Truth::no;  // one of them fails over

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "backup/servers.h"
+#include "backup/sql_text.h"
 #include "verify/figures.h"
 
 namespace kedge::backup {
@@ -15,20 +16,6 @@ using namespace std::chrono_literals;
 
 // Of one statement; a table that takes longer is known by its statistics.
 constexpr Span count_limit = 20s;
-
-std::string quoted(const std::string& text, char quote) {
-    std::string safe(1, quote);
-    for (const char letter : text) {
-        if (letter == quote) safe += quote;
-        safe += letter;
-    }
-    return safe + quote;
-}
-
-std::string identifier(const std::string& table) {
-    const std::size_t dot = table.find('.');
-    return quoted(table.substr(0, dot), '"') + "." + quoted(table.substr(dot + 1), '"');
-}
 
 std::optional<std::uint64_t> number(const std::string& text) {
     std::uint64_t value = 0;
@@ -49,7 +36,7 @@ ProductionRows estimated(const PostgresServer& server, const std::string& table,
         fmt::format("SELECT CASE WHEN s.n_live_tup > 0 THEN s.n_live_tup WHEN c.reltuples >= 0 THEN "
                     "c.reltuples::bigint END FROM pg_class c LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid "
                     "WHERE c.oid = to_regclass({})",
-                    quoted(identifier(table), '\'')),
+                    sql_literal(sql_table(table))),
         count_limit, stop);
     if (!answer) return {.how = fmt::format("{} does not say: {}", place_of(server), answer.error().message)};
     const auto rows = number(*answer);
@@ -61,7 +48,7 @@ ProductionRows estimated(const PostgresServer& server, const std::string& table,
 
 ProductionRows counted_in(const PostgresServer& server, const std::string& table, const std::stop_token& stop) {
     if (!server.is_standby) return estimated(server, table, "no standby answers, and nothing is counted there", stop);
-    const auto answer = ask_postgres(server, "SELECT count(*) FROM ONLY " + identifier(table), count_limit, stop);
+    const auto answer = ask_postgres(server, "SELECT count(*) FROM ONLY " + sql_table(table), count_limit, stop);
     if (const auto rows = answer ? number(*answer) : std::nullopt)
         return {rows, false, "counted on " + place_of(server)};
     return estimated(server, table, answer ? "its answer is no number" : answer.error().message, stop);

@@ -27,6 +27,17 @@ Result<Environment> password_in(const Settings& settings, std::string_view name)
     return Environment{fmt::format("{}={}", name, TRY(read_secret(*reference)))};
 }
 
+// The database may be closed or gone where its server is not: what the server says of it names it, in every language.
+Result<std::string> ask_role(const PostgresServer& server, const std::optional<std::string>& database,
+                             const std::stop_token& stop) {
+    constexpr std::string_view question = "SELECT pg_is_in_recovery()";
+    auto role = ask_postgres(server, std::string(question), first_answer, stop);
+    if (role || !database || role.error().message.find(*database) == std::string::npos) return role;
+    PostgresServer other = server;
+    other.connection = to_database(server.connection, "postgres");
+    return ask_postgres(other, std::string(question), first_answer, stop);
+}
+
 // The first that `is_spare`, else the first at all; unavailable with what those that are silent said.
 template <class Server, class Spare>
 Result<Server> preferred(const std::string& target, std::vector<Server> servers, const std::string& silent,
@@ -108,7 +119,7 @@ Result<PostgresServer> find_postgres(const Target& target, const std::optional<s
                               .environment = TRY(password_in(site->settings, password_name)),
                               .programs = target.settings.text("bin-directory").value_or("/usr/lib/postgresql/15/bin")};
         if (database) server.connection = to_database(server.connection, *database);
-        const auto standby = ask_postgres(server, "SELECT pg_is_in_recovery()", first_answer, stop);
+        const auto standby = ask_role(server, database, stop);
         if (!standby) {
             silent += fmt::format("; {}: {}", site->region, standby.error().message);
             continue;

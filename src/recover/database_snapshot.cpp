@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "backup/sql_text.h"
 #include "recover/sql_session.h"
 
 namespace kedge::recover {

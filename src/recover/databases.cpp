@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "backup/servers.h"
+#include "backup/sql_text.h"
 #include "base/json.h"
 #include "recover/sql_session.h"
 

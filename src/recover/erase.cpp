@@ -7,6 +7,7 @@
 #include <chrono>
 #include <set>
 
+#include "backup/sql_text.h"
 #include "recover/row_filter.h"
 
 namespace kedge::recover {
@@ -15,30 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Span catalogue_limit = 1min, erase_limit = std::chrono::hours(6);
-
-std::string identifier(const std::string& name) {
-    std::string text = "\"";
-    for (const char c : name) {
-        if (c == '"') text += '"';
-        text += c;
-    }
-    return text + '"';
-}
-
-// "public.users" -> "public"."users". The schema ends at the first point.
-std::string table_identifier(const std::string& name) {
-    const std::size_t point = name.find('.');
-    return identifier(name.substr(0, point)) + "." + identifier(name.substr(point + 1));
-}
-
-std::string literal(const std::string& value) {
-    std::string text = "E'";
-    for (const char c : value) {
-        if (c == '\'' || c == '\\') text += c;
-        text += c;
-    }
-    return text + "'";
-}
 
 std::vector<std::vector<std::string>> rows_of(const std::string& text) {
     std::vector<std::vector<std::string>> rows;
@@ -196,9 +173,8 @@ private:
     // Of a row `t` of a table that has the id itself.
     std::string is_erased(const ErasedTable& table) const {
         const ValuesOfIds* ids = values_for(catalogue_.columns.at(table.name).at(table.key));
-        if (ids == nullptr)
-            return fmt::format("t.{}::text IN (SELECT subject FROM kedge_erased)", identifier(table.key));
-        return fmt::format("t.{} IN (SELECT id FROM {})", identifier(table.key), ids->table);
+        if (ids == nullptr) return fmt::format("t.{}::text IN (SELECT subject FROM kedge_erased)", sql_name(table.key));
+        return fmt::format("t.{} IN (SELECT id FROM {})", sql_name(table.key), ids->table);
     }
 
     // Which rows are meant, before any of them changes; what a table is reached through comes first.
@@ -214,13 +190,13 @@ private:
             pick(parent);
             condition =
                 fmt::format("t.{} IN (SELECT p.{} FROM {} p JOIN {} x ON p.tableoid = x.place AND p.ctid = x.at)",
-                            identifier(table.key), identifier(reference_of(catalogue_, table)->to_column),
-                            table_identifier(table.through), pick_of(parent));
+                            sql_name(table.key), sql_name(reference_of(catalogue_, table)->to_column),
+                            sql_table(table.through), pick_of(parent));
         }
         text_ += fmt::format(
             "CREATE TEMPORARY TABLE {0} ON COMMIT DROP AS SELECT t.tableoid AS place, t.ctid AS at FROM {1} t WHERE "
             "{2};\nANALYZE {0};\n",
-            pick_of(index).substr(std::string_view("pg_temp.").size()), table_identifier(table.name), condition);
+            pick_of(index).substr(std::string_view("pg_temp.").size()), sql_table(table.name), condition);
     }
 
     // Tables that refer to others before those, as far as there is an order.
@@ -241,19 +217,19 @@ private:
 
     void change(std::size_t index) {
         const ErasedTable& table = map_.tables[index];
-        const std::string name = table_identifier(table.name);
+        const std::string name = sql_table(table.name);
         const std::string which = fmt::format("FROM {} x WHERE t.tableoid = x.place AND t.ctid = x.at", pick_of(index));
         const std::string made = table.is_removed ? fmt::format("DELETE FROM {} t USING {}", name, which.substr(5))
                                                   : fmt::format("UPDATE {} t SET {} {}", name, values_of(table), which);
         text_ += fmt::format("WITH changed AS ({} RETURNING 1) SELECT {}, count(*) FROM changed;\n", made,
-                             literal(table.name));
+                             sql_literal(table.name));
     }
 
     static std::string values_of(const ErasedTable& table) {
         std::string values;
         const auto add = [&](const std::string& column, const std::optional<std::string>& value) {
             if (!values.empty()) values += ", ";
-            values += fmt::format("{} = {}", identifier(column), value ? literal(*value) : "NULL");
+            values += fmt::format("{} = {}", sql_name(column), value ? sql_literal(*value) : "NULL");
         };
         const bool has_key = std::ranges::any_of(table.set, [&](auto& entry) { return entry.first == table.key; });
         if (table.through.empty() && !has_key) add(table.key, std::nullopt);
@@ -264,11 +240,11 @@ private:
     // Nobody who is erased is found by their id any more.
     void prove(const ErasedTable& table) {
         if (!table.through.empty()) return;
-        const std::string name = table_identifier(table.name);
+        const std::string name = sql_table(table.name);
         text_ += fmt::format(
             "DO $kedge$ BEGIN IF EXISTS (SELECT FROM {} t WHERE {}) THEN "
             "RAISE EXCEPTION 'rows of erased people are left in %', {}; END IF; END $kedge$;\n",
-            name, is_erased(table), literal(table.name));
+            name, is_erased(table), sql_literal(table.name));
     }
 
     const ErasureMap& map_;

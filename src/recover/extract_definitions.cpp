@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include "backup/sql_text.h"
 
 namespace kedge::recover {
 namespace {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include "backup/sql_text.h"
 
 namespace kedge::recover {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "backup/sql_text.h"
 namespace kedge::recover {
 
 Result<ExtractSource> ExtractSource::open(const backup::PostgresServer& server, const Until& until) {

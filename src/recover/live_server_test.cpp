@@ -57,6 +57,19 @@ TEST(LivePrimary, TwoOrNoneAreNobody) {
     EXPECT_TRUE(find_live_primary(estate_of(away(), primary).targets[0], {}));
 }
 
+TEST(LivePrimary, IsFoundThoughItsDatabaseIsClosedOrGone) {
+    const std::string primary = ScratchDatabases::server().conninfo();
+    Estate estate = estate_of(primary, away());
+    ScratchDatabases::server().sql("CREATE DATABASE closed ALLOW_CONNECTIONS false");
+    for (const char* name : {"closed", "gone"}) {
+        estate.targets[0].settings = Settings(Json{{"database", name}});
+        const auto found = find_live_primary(estate.targets[0], {});
+        ASSERT_TRUE(found) << found.error().message;
+        EXPECT_THAT(found->connection, HasSubstr(name));
+    }
+    ScratchDatabases::server().sql("DROP DATABASE closed");
+}
+
 TEST(LiveCopies, ReadWhatLz4PackedOnlyIfAllSaySo) {
     const std::string primary = ScratchDatabases::server().conninfo();
     EXPECT_TRUE(all_read_lz4(estate_of(primary, primary).targets[0], {}));

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "backup/sql_text.h"
 #include "base/check.h"
 #include "recover/binary_rows.h"
 #include "recover/sql_session.h"

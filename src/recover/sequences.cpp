@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "backup/sql_text.h"
 #include "recover/sql_session.h"
 
 namespace kedge::recover {

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <random>
+#include "backup/sql_text.h"
 
 namespace kedge::recover {
 namespace {
@@ -41,15 +42,6 @@ SELECT set_config(name, '2s', false) FROM pg_settings WHERE name = 'client_conne
 std::string random_mark() {
     std::random_device random;
     return fmt::format("kedge-{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
-}
-
-std::string doubled(std::string_view text, std::string_view special) {
-    std::string out;
-    for (const char letter : text) {
-        if (special.find(letter) != std::string_view::npos) out += letter;
-        out += letter;
-    }
-    return out;
 }
 
 // What psql writes with VERBOSITY=verbose: "ERROR:  23505: duplicate key ...", then lines "DETAIL:  ...".
@@ -121,14 +113,6 @@ Result<std::int64_t> number_in(const std::string& server, const std::string& tex
 }
 
 }  // namespace
-
-std::string sql_name(std::string_view name) {
-    return '"' + doubled(name, "\"") + '"';
-}
-
-std::string sql_literal(std::string_view text) {
-    return "E'" + doubled(text, "'\\") + "'";
-}
 
 std::string sql_statement(const std::string& sql) {
     return "DO LANGUAGE plpgsql " + sql_literal("BEGIN EXECUTE " + sql_literal(sql) + "; END");

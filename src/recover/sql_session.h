@@ -20,9 +20,6 @@
 
 namespace kedge::recover {
 
-// `name` as an identifier of SQL, `text` as a value: whatever they hold.
-std::string sql_name(std::string_view name);
-std::string sql_literal(std::string_view text);
 // A statement that carries out `sql` in the server, past psql's own reading of it: for SQL that others wrote. It may
 // hold several statements, none of which says anything about the transaction.
 std::string sql_statement(const std::string& sql);

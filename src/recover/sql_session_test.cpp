@@ -1,5 +1,6 @@
 // What is said to psql, and what is made of what it says.
 #include "recover/sql_session.h"
+#include "backup/sql_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include "backup/sql_text.h"
 
 namespace kedge::recover {
 namespace {

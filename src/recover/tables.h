@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backup/sql_text.h"
 #include "base/result.h"
 #include "recover/sql_session.h"
 
