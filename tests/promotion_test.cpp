@@ -258,6 +258,31 @@ TEST_F(PromotionInTheLab, ARestoredDumpIsExchangedForTheDatabaseOfTheRunningServ
     expect_undone();
 }
 
+// The plan lists first what production has and asks its server by its database: of one that is gone the commands speak.
+TEST_F(PromotionInTheLab, ADatabaseThatWasDroppedComesBackUnderItsName) {
+    const std::size_t before = tasks().size();
+    ASSERT_GT(before, 0U);
+    const RunOutput dumped = world_.kedge({"backup", "create", "daily-dumps"}, 120s);
+    ASSERT_TRUE(dumped.exit.ok()) << dumped.out << dumped.err;
+    const auto dropped = ask_postgres(world_.lab().layout(), *find_place(east), "postgres",
+                                      "DROP DATABASE aragora WITH (FORCE)", kedge::within(30s));
+    ASSERT_TRUE(dropped) << dropped.error().message;
+    ASSERT_THAT(tasks(), IsEmpty()) << "users see it";
+    for (const Arguments& words : {Arguments{"recover", "restore", "--name", "undone"},
+                                   {"recover", "exchange", "undone", "--in", "us-east-1", "--confirm", "undone"}}) {
+        const RunOutput done = world_.kedge(words, plan_limit);
+        ASSERT_TRUE(done.exit.ok()) << words.at(1) << ": " << done.out << done.err;
+    }
+    EXPECT_EQ(databases(east), "aragora") << "there was none to keep";
+    ASSERT_TRUE(wait_for("users to read it again", kedge::within(60s), [&]() -> Result<bool> {
+        return tasks().size() == before;
+    })) << fmt::format("{}", fmt::join(tasks(), ", "));
+    EXPECT_EQ(world_.sql(east, fmt::format("SELECT count(*) FROM users WHERE id = '{}'", person_)), "0");
+    EXPECT_TRUE(wait_for("the standby to follow", kedge::within(60s),
+                         [&]() -> Result<bool> { return databases(west) == "aragora"; }));
+    EXPECT_EQ(world_.timeline(west), 1);
+}
+
 TEST_F(PromotionInTheLab, AnExchangeEndsTheSameWhereverItsControllerIsKilled) {
     ASSERT_NO_FATAL_FAILURE(dump_and_damage_and_restore());
     WriterWatch writers;

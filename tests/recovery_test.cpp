@@ -26,19 +26,27 @@ protected:
         person_ = world_.sql(east, "SELECT user_id FROM audit_logs WHERE user_id IS NOT NULL LIMIT 1");
         nodes_ = world_.sql(east, "SELECT count(*) FROM knowledge_nodes");
         ASSERT_GT(std::stoi(nodes_), 0);
-        before_ = world_.sql(
-            east, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
+        before_ = moment();
         world_.sql(east, "DELETE FROM knowledge_nodes");
         world_.sql(east, "INSERT INTO lab_heartbeat (stream, seq) VALUES ('after the accident', 1)");
-        const std::string segment = world_.sql(east, "SELECT pg_walfile_name(pg_switch_wal())");
-        ASSERT_TRUE(wait_for(segment + " to be archived", kedge::within(60s), [&]() -> Result<bool> {
-            return world_.sql(east, "SELECT last_archived_wal FROM pg_stat_archiver") >= segment;
-        }));
+        ASSERT_NE(archive("the accident"), "");
     }
     void TearDown() override {
         for (const char* name : {"lost", "gated"}) world_.kedge({"recover", "discard", name, "--confirm", name});
     }
 
+    std::string moment() const {
+        return world_.sql(east,
+                          "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
+    }
+    // The segment that ends behind what is written now, once it is in the archive; empty if it does not come there.
+    std::string archive(const std::string& what) const {
+        std::string segment = world_.sql(east, "SELECT pg_walfile_name(pg_switch_wal())");
+        const auto archived = wait_for(what + " to be archived", kedge::within(60s), [&]() -> Result<bool> {
+            return world_.sql(east, "SELECT last_archived_wal FROM pg_stat_archiver") >= segment;
+        });
+        return archived ? segment : "";
+    }
     void erase(const std::string& person) const {
         const RunOutput done =
             world_.kedge({"erasure", "add", person, "--reason", "asked for it", "--source", "a letter"});
@@ -84,6 +92,9 @@ TEST_F(Recovery, BringsBackWhatABadStatementTookAndNobodyWhoIsErased) {
 }
 
 TEST_F(Recovery, StaysShutWhileNobodyKnowsWhoIsErased) {
+    // Nothing listens there.
+    const RunOutput pulled = world_.kedge({"erasure", "pull", "--url", "http://127.0.13.99:9/exclusions"});
+    EXPECT_EQ(pulled.exit.code, 14) << pulled.out << pulled.err;
     const RunOutput made = world_.kedge({"recover", "pitr", "--to", before_, "--name", "gated"}, 200s);
     EXPECT_EQ(made.exit.code, 7) << made.out << made.err;
     EXPECT_THAT(made.out, HasSubstr("nothing may be taken from it"));
@@ -123,8 +134,7 @@ TEST_F(Recovery, RestoresWhatLosesLessAfterATableWasDropped) {
         get_string(parse_json(made.out).value()["items"][0], "path").value_or("no path: " + made.err);
     std::filesystem::resize_file(damaged, std::filesystem::file_size(damaged) / 2);
     const std::string receipts = world_.sql(east, "SELECT count(*) FROM decision_receipts");
-    const std::string good =
-        world_.sql(east, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
+    const std::string good = moment();
     world_.sql(east, "DROP TABLE decision_receipts");
 
     const RunOutput done = world_.kedge(
@@ -147,6 +157,25 @@ TEST_F(Recovery, RefusesWhatTheArchiveCannotGive) {
                                          120s);
     EXPECT_FALSE(early.exit.ok());
     EXPECT_THAT(early.out + early.err, HasSubstr("cannot be recovered"));
+}
+
+TEST_F(Recovery, SaysWhereTheLogHasAGapAndWhatCanBeHadBeforeIt) {
+    world_.sql(east, "INSERT INTO lab_heartbeat (stream, seq) VALUES ('lost', 1)");
+    const std::string lost = archive("what is lost"), behind = moment();
+    world_.sql(east, "INSERT INTO lab_heartbeat (stream, seq) VALUES ('behind', 1)");
+    ASSERT_NE(lost, "");
+    ASSERT_NE(archive("what is behind it"), "");
+    ASSERT_TRUE(std::filesystem::remove(world_.lab().layout().wal_store() + "/" + lost));
+    const RunOutput refused = world_.kedge({"recover", "pitr", "--to", behind, "--dry-run"}, 60s);
+    EXPECT_EQ(refused.exit.code, 15) << refused.out << refused.err;
+    EXPECT_THAT(refused.out, HasSubstr("nearest before"));
+    const RunOutput plan = world_.kedge(
+        {"run", "start", "point-in-time-recovery", "--input", "to=" + behind, "--input", "name=lost", "--play-people"},
+        120s);
+    EXPECT_FALSE(plan.exit.ok()) << plan.out;
+    EXPECT_THAT(plan.out + plan.err, HasSubstr("cannot be recovered"));
+    const RunOutput before = world_.kedge({"recover", "pitr", "--to", before_, "--dry-run"}, 60s);
+    EXPECT_TRUE(before.exit.ok()) << before.out << before.err;
 }
 
 }  // namespace

@@ -11,12 +11,15 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <memory>
 #include <sstream>
 
+#include "os/clock.h"
 #include "os/files.h"
+#include "os/wait.h"
 
 namespace kedge::lab {
 namespace {
@@ -32,8 +35,24 @@ std::string link_target(const std::string& path) {
     return result;
 }
 
+// Of a process that is about to run another program both are empty for an instant (environ_read and get_mm_cmdline of
+// Linux's fs/proc/base.c): it would be nobody's. A kernel thread has no program; who gave up both on purpose is let be.
+Result<std::string> environment_of(const std::string& folder) {
+    constexpr Span exec_takes_at_most = std::chrono::milliseconds(200);
+    const Moment end = SystemClock{}.now() + exec_takes_at_most;
+    for (int settled = 0;;) {
+        auto environment = read_file(folder + "/environ", 1u << 20);
+        if (!environment || !environment->empty() || link_target(folder + "/exe").empty()) return environment;
+        // With words it may have become the other program since: looked at again.
+        const auto words = read_file(folder + "/cmdline", 1u << 20);
+        settled = words && !words->empty() ? settled + 1 : 0;
+        if (settled == 4 || SystemClock{}.now() > end) return environment;
+        wait_out(within(std::chrono::milliseconds(1)));
+    }
+}
+
 std::string marker_of(const std::string& folder) {
-    const Result<std::string> environment = read_file(folder + "/environ", 1u << 20);
+    const Result<std::string> environment = environment_of(folder);
     if (!environment) return {};
     const std::string wanted = fmt::format("{}=", marker_name);
     for (std::size_t at = 0; at < environment->size();) {
