@@ -28,8 +28,14 @@ public:
     virtual Recoveries& recoveries() = 0;
     // By the world's clock.
     virtual Moment now() const = 0;
+    // Lets a moment pass.
+    virtual void pass() = 0;
     // Lets time pass until it holds; false if it takes too long.
-    virtual bool await(const std::function<bool()>& condition) = 0;
+    bool await(const std::function<bool()>& condition) {
+        for (const Moment end = now() + std::chrono::minutes{5}; !condition(); pass())
+            if (now() > end) return false;
+        return true;
+    }
     // Whether it can be read who has to stay erased.
     virtual void set_ledger(bool readable) = 0;
     // The server of a recovered copy ends.

@@ -196,11 +196,7 @@ public:
 
     Recoveries& recoveries() override { return recoveries_; }
     Moment now() const override { return ground_.now(); }
-    bool await(const std::function<bool()>& condition) override {
-        for (const Moment end = now() + 5min; !condition(); pass(100ms))
-            if (now() > end) return false;
-        return true;
-    }
+    void pass() override { pass(100ms); }
     void set_ledger(bool readable) override { recoveries_.excluded_are_known = readable; }
     void end_copy(const std::string&) override { recoveries_.of_caches().stop(); }
     void add_keys(std::int64_t count) override {

@@ -47,11 +47,7 @@ public:
 
     Recoveries& recoveries() override { return recoveries_; }
     Moment now() const override { return ground_.now(); }
-    bool await(const std::function<bool()>& condition) override {
-        for (const Moment end = now() + 5min; !condition(); pass(100ms))
-            if (now() > end) return false;
-        return true;
-    }
+    void pass() override { pass(100ms); }
     void write(std::int64_t row) override {
         database_.write(server_, RecordKind::rows, row, 1, 100);
         database_.log().acknowledge(server_.held.branch);
