@@ -35,29 +35,11 @@ std::string link_target(const std::string& path) {
     return result;
 }
 
-// Of a process that is about to run another program both are empty for an instant (environ_read and get_mm_cmdline of
-// Linux's fs/proc/base.c): it would be nobody's. A kernel thread has no program; who gave up both on purpose is let be.
-Result<std::string> environment_of(const std::string& folder) {
-    constexpr Span exec_takes_at_most = std::chrono::milliseconds(200);
-    const Moment end = SystemClock{}.now() + exec_takes_at_most;
-    for (int settled = 0;;) {
-        auto environment = read_file(folder + "/environ", 1u << 20);
-        if (!environment || !environment->empty() || link_target(folder + "/exe").empty()) return environment;
-        // With words it may have become the other program since: looked at again.
-        const auto words = read_file(folder + "/cmdline", 1u << 20);
-        settled = words && !words->empty() ? settled + 1 : 0;
-        if (settled == 4 || SystemClock{}.now() > end) return environment;
-        wait_out(within(std::chrono::milliseconds(1)));
-    }
-}
-
-std::string marker_of(const std::string& folder) {
-    const Result<std::string> environment = environment_of(folder);
-    if (!environment) return {};
+std::string marker_in(std::string_view environment) {
     const std::string wanted = fmt::format("{}=", marker_name);
-    for (std::size_t at = 0; at < environment->size();) {
-        const std::size_t end = std::min(environment->find('\0', at), environment->size());
-        const std::string_view entry(environment->data() + at, end - at);
+    for (std::size_t at = 0; at < environment.size();) {
+        const std::size_t end = std::min(environment.find('\0', at), environment.size());
+        const std::string_view entry = environment.substr(at, end - at);
         if (entry.starts_with(wanted)) return std::string(entry.substr(wanted.size()));
         at = end + 1;
     }
@@ -75,10 +57,15 @@ Result<Process> parse_stat(pid_t pid, const std::string& stat) {
     fields >> process.state >> process.parent;
     std::string skipped;
     std::int64_t threads = 0;
-    for (int field = 5; field <= 19; ++field) fields >> skipped;
+    for (int field = 5; field <= 8; ++field) fields >> skipped;
+    std::uint64_t flags = 0;
+    fields >> flags;
+    for (int field = 10; field <= 19; ++field) fields >> skipped;
     if (!(fields >> threads >> skipped >> process.id.start))
         return Error{Fault::corrupt, fmt::format("/proc/{}/stat is too short", pid)};
-    // A leader that has left while its threads go on is shown as a zombie, too.
+    constexpr std::uint64_t of_the_kernel = 0x00200000;  // PF_KTHREAD of include/linux/sched.h
+    process.is_kernel_thread = (flags & of_the_kernel) != 0;
+    // A first thread that has ended while others go on is shown as a zombie, too.
     if (process.state == 'Z' && threads > 1) process.state = 'S';
     return process;
 }
@@ -88,6 +75,52 @@ Result<Process> read_process(pid_t pid) {
     const Result<std::string> stat = read_file(path);
     if (!stat) return Error{Fault::not_found, fmt::format("no process {}", pid)};
     return parse_stat(pid, *stat);
+}
+
+// What a process has is all threads', but shown by those only that have not ended.
+std::string folder_of_a_living_thread(pid_t pid) {
+    const std::string tasks = fmt::format("/proc/{}/task", pid);
+    const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(tasks.c_str()), closedir);
+    while (const dirent* const entry = listing ? readdir(listing.get()) : nullptr)
+        if (std::string thread = fmt::format("{}/{}", tasks, entry->d_name); !link_target(thread + "/exe").empty())
+            return thread;
+    return fmt::format("/proc/{}", pid);
+}
+
+// That of a process which gave its memory back is empty, or (Linux 6.18) cannot be opened: ESRCH.
+bool is_kept_from_us(const Error& error) {
+    return error.fault == Fault::not_allowed || error.fault == Fault::refused;
+}
+
+// Whose a process is, is told by its environment, program and directory. All of that is gone for an instant while it
+// becomes another program, and for longer while it ends: its memory is given back before it is a zombie, and until then
+// it holds its sockets. (environ_read, get_mm_cmdline of Linux's fs/proc/base.c; exec_mmap of fs/exec.c; do_exit of
+// kernel/exit.c.) It would be nobody's, so what has neither environment nor words is looked at until it has, or is
+// gone. nullopt if it is gone.
+Result<std::optional<Process>> read_settled(pid_t pid) {
+    constexpr Span at_most = std::chrono::seconds(2);
+    const Moment end = SystemClock{}.now() + at_most;
+    for (int settled = 0;;) {
+        Result<Process> process = read_process(pid);
+        if (!process || !process->is_alive()) return std::optional<Process>();
+        const std::string folder = folder_of_a_living_thread(pid);
+        process->program = link_target(folder + "/exe");
+        process->directory = link_target(folder + "/cwd");
+        const Result<std::string> environment = read_file(folder + "/environ", 1u << 20);
+        if (environment) process->marker = marker_in(*environment);
+        const bool has_one = environment ? !environment->empty() : is_kept_from_us(environment.error());
+        if (has_one || process->is_kernel_thread) return std::optional(*process);
+        // With words it may have become the other program since: looked at again.
+        const Result<std::string> words = read_file(folder + "/cmdline", 1u << 20);
+        settled = words && !words->empty() ? settled + 1 : 0;
+        if (settled == 4) return std::optional(*process);
+        if (SystemClock{}.now() > end)
+            return Error{Fault::outcome_unknown,
+                         fmt::format("process {} has neither an environment nor a command line since {}: it may be "
+                                     "ending, and nobody can say whose it is",
+                                     pid, readable(at_most))};
+        wait_out(within(std::chrono::milliseconds(1)));
+    }
 }
 
 std::optional<pid_t> parse_pid(std::string_view name) {
@@ -128,15 +161,9 @@ Result<std::vector<Process>> processes_of(uid_t uid) {
     while (const dirent* const entry = readdir(proc.get())) {
         const std::optional<pid_t> pid = parse_pid(entry->d_name);
         if (!pid) continue;
-        const std::string folder = fmt::format("/proc/{}", *pid);
         struct stat status {};
-        if (stat(folder.c_str(), &status) != 0 || status.st_uid != uid) continue;
-        Result<Process> process = read_process(*pid);
-        if (!process || !process->is_alive()) continue;
-        process->program = link_target(folder + "/exe");
-        process->directory = link_target(folder + "/cwd");
-        process->marker = marker_of(folder);
-        result.push_back(std::move(*process));
+        if (stat(fmt::format("/proc/{}", *pid).c_str(), &status) != 0 || status.st_uid != uid) continue;
+        if (std::optional<Process> process = TRY(read_settled(*pid))) result.push_back(std::move(*process));
     }
     return result;
 }

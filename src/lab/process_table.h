@@ -33,6 +33,7 @@ struct Process {
     char state = '?';     // as in /proc/PID/stat: R, S, D, T, Z, ...
     std::string program;  // the file that it executes; empty if we may not know
     std::string directory;
+    bool is_kernel_thread = false;
     std::string marker;  // value of KEDGE_LAB_COMPONENT in its environment; empty if there is none
 
     // A zombie has released everything it had; only its parent has not asked for it yet.
@@ -43,7 +44,8 @@ struct Process {
 inline constexpr std::string_view marker_name = "KEDGE_LAB_COMPONENT";
 
 // Every living process of the caller's effective user (root: of `uid`).
-// unavailable if /proc cannot be read.
+// unavailable if /proc cannot be read; outcome_unknown if one of them is ending, or becoming another program, for so
+// long (2 s) that it cannot be said whose it is.
 Result<std::vector<Process>> processes_of(uid_t uid);
 // The one that has this pid now. not_found if there is none.
 Result<ProcessId> identify(pid_t pid);
