@@ -220,9 +220,10 @@ TEST_F(WholeLab, AnOldPrimaryComesBackWritableUnlessItIsFenced) {
 TEST_F(WholeLab, ADeadLabIsClearedByTheNextOne) {
     const Json state = *parse_json(*read_file(lab().layout().state()));
     const Result<SupervisorStatus> status = lab().supervisor().status(soon());
-    const pid_t postmaster = status->components[2].first->pid;
+    const Result<ProcessHandle> postmaster = ProcessHandle::open(status->components[2].first.value());
+    ASSERT_TRUE(postmaster) << postmaster.error().message;
     ASSERT_EQ(kill(static_cast<pid_t>(state["supervisor"]["pid"].get<int>()), SIGKILL), 0);
-    await("the first processes to follow", [&] { return kill(postmaster, 0) != 0; });
+    await("the first processes to follow", [&] { return postmaster->has_ended(); });
     EXPECT_TRUE(exists(lab().layout().root));
     const RunOutput up = tell({"up"});
     ASSERT_TRUE(up.exit.ok()) << up.err;
