@@ -95,6 +95,12 @@ protected:
         ASSERT_THAT(tasks(), Contains("(broken)")) << "users see it";
         world_.sql(east, "INSERT INTO lab_heartbeat (stream, seq) VALUES ('after the accident', 1)");
     }
+    void drop_the_database() const {
+        const auto dropped = ask_postgres(world_.lab().layout(), *find_place(east), "postgres",
+                                          "DROP DATABASE aragora WITH (FORCE)", kedge::within(30s));
+        ASSERT_TRUE(dropped) << dropped.error().message;
+        ASSERT_THAT(tasks(), IsEmpty()) << "users see it";
+    }
     // Then a copy from before it, by the log.
     void damage_and_recover() {
         std::string accident;
@@ -258,16 +264,44 @@ TEST_F(PromotionInTheLab, ARestoredDumpIsExchangedForTheDatabaseOfTheRunningServ
     expect_undone();
 }
 
-// The plan lists first what production has and asks its server by its database: of one that is gone the commands speak.
-TEST_F(PromotionInTheLab, ADatabaseThatWasDroppedComesBackUnderItsName) {
+TEST_F(PromotionInTheLab, ADatabaseThatWasDroppedComesBackByTheLogAndWithAllItHad) {
+    const std::vector<std::string> before = tasks();
+    ASSERT_FALSE(before.empty());
+    world_.sql(east, "INSERT INTO lab_heartbeat (stream, seq) VALUES ('just before', 1)");
+    world_.sql(east, "SELECT pg_create_restore_point('just-before')");
+    ASSERT_NO_FATAL_FAILURE(drop_the_database());
+    const auto segment = ask_postgres(world_.lab().layout(), *find_place(east), "postgres",
+                                      "SELECT pg_walfile_name(pg_switch_wal())", kedge::within(30s));
+    ASSERT_TRUE(segment) << segment.error().message;
+    ASSERT_TRUE(wait_for(*segment + " to be archived", kedge::within(60s), [&]() -> Result<bool> {
+        return ask_postgres(world_.lab().layout(), *find_place(east), "postgres",
+                            "SELECT last_archived_wal FROM pg_stat_archiver", kedge::within(10s))
+                   .value_or("") >= *segment;
+    }));
+    const RunOutput made = world_.kedge({"run", "start", "point-in-time-recovery", "--input", "to=name:just-before",
+                                         "--input", "name=undone", "--confirm", "RECOVER", "--play-people"},
+                                        plan_limit);
+    ASSERT_TRUE(made.exit.ok()) << made.out << made.err << shown();
+    WriterWatch writers;
+    const RunOutput done = world_.kedge(plan("exchange-database"), plan_limit);
+    writers.finish();
+    ASSERT_TRUE(done.exit.ok()) << done.out << done.err << shown();
+    EXPECT_THAT(writers.second_writers(), IsEmpty());
+    EXPECT_EQ(get_bool(*step(last_run(), "losses").evidence, "live_is_gone"), true) << shown();
+    EXPECT_EQ(tasks(), before);
+    EXPECT_EQ(databases(east), "aragora") << "there was none to keep";
+    EXPECT_EQ(databases(west), "aragora") << "the standby follows";
+    EXPECT_EQ(number("SELECT count(*) FROM lab_heartbeat WHERE stream = 'just before'"), 1) << "nothing is lost";
+    EXPECT_EQ(world_.sql(east, fmt::format("SELECT count(*) FROM users WHERE id = '{}'", person_)), "0");
+    EXPECT_EQ(world_.timeline(east), 1) << "the server went on";
+}
+
+TEST_F(PromotionInTheLab, ADatabaseThatWasDroppedComesBackByADumpAndCommands) {
     const std::size_t before = tasks().size();
     ASSERT_GT(before, 0U);
     const RunOutput dumped = world_.kedge({"backup", "create", "daily-dumps"}, 120s);
     ASSERT_TRUE(dumped.exit.ok()) << dumped.out << dumped.err;
-    const auto dropped = ask_postgres(world_.lab().layout(), *find_place(east), "postgres",
-                                      "DROP DATABASE aragora WITH (FORCE)", kedge::within(30s));
-    ASSERT_TRUE(dropped) << dropped.error().message;
-    ASSERT_THAT(tasks(), IsEmpty()) << "users see it";
+    ASSERT_NO_FATAL_FAILURE(drop_the_database());
     for (const Arguments& words : {Arguments{"recover", "restore", "--name", "undone"},
                                    {"recover", "exchange", "undone", "--in", "us-east-1", "--confirm", "undone"}}) {
         const RunOutput done = world_.kedge(words, plan_limit);

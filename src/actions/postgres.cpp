@@ -14,6 +14,7 @@ Result<Look> look_standby_ready(const Call& call) {
         Json evidence = facts_of(look);
         if (look.reachable != Truth::yes) return condition(look.reachable, look.says, evidence);
         if (look.primary == Truth::yes) return condition(Truth::no, "it is a primary already, not a standby", evidence);
+        if (look.serves == Truth::no) return condition(Truth::no, look.says, evidence);
         if (look.manager && !look.manager->empty() && !call.flag("managed"))
             return condition(Truth::no, "it is managed by " + *look.manager + ": use its own driver", evidence);
         if (look.replay_paused != Truth::no)

@@ -150,6 +150,8 @@ Result<Json> apply_discard(const Call& call) {
 
 // What lies only in production, by table: what a promotion would leave behind.
 std::string losses(const Json& comparison) {
+    if (get_bool(comparison, "live_is_gone").value_or(false))
+        return "production has no such database any more: what it had and the copy has not cannot be listed";
     if (get_bool(comparison, "equal").value_or(false)) return "production has nothing that the copy has not";
     std::int64_t only = 0, changed = 0, lacks = 0;
     const Json& tables = get(comparison, "tables");
@@ -169,9 +171,10 @@ Result<Look> look_compared(const Call& call) {
     const Result<RecoveryLook> recovery = look_at(call);
     if (!recovery) return unclear(recovery.error().message);
     if (recovery->working != Truth::yes && get_string(recovery->comparison, "key") == call.key)
-        return condition(
-            Truth::yes, losses(recovery->comparison),
-            {{"with", get(recovery->comparison, "with")}, {"tables", get(recovery->comparison, "tables")}});
+        return condition(Truth::yes, losses(recovery->comparison),
+                         {{"with", get(recovery->comparison, "with")},
+                          {"live_is_gone", get_bool(recovery->comparison, "live_is_gone").value_or(false)},
+                          {"tables", get(recovery->comparison, "tables")}});
     return not_yet(call, *recovery, "to compare it");
 }
 

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <chrono>
 
+#include "backup/sql_text.h"
 #include "os/secret.h"
 
 namespace kedge::backup {
@@ -27,15 +28,18 @@ Result<Environment> password_in(const Settings& settings, std::string_view name)
     return Environment{fmt::format("{}={}", name, TRY(read_secret(*reference)))};
 }
 
+PostgresServer beside(PostgresServer server, const std::string& database) {
+    server.connection = to_database(server.connection, other_database(database));
+    return server;
+}
+
 // The database may be closed or gone where its server is not: what the server says of it names it, in every language.
 Result<std::string> ask_role(const PostgresServer& server, const std::optional<std::string>& database,
                              const std::stop_token& stop) {
     constexpr std::string_view question = "SELECT pg_is_in_recovery()";
     auto role = ask_postgres(server, std::string(question), first_answer, stop);
     if (role || !database || role.error().message.find(*database) == std::string::npos) return role;
-    PostgresServer other = server;
-    other.connection = to_database(server.connection, "postgres");
-    return ask_postgres(other, std::string(question), first_answer, stop);
+    return ask_postgres(beside(server, *database), std::string(question), first_answer, stop);
 }
 
 // The first that `is_spare`, else the first at all; unavailable with what those that are silent said.
@@ -106,6 +110,17 @@ std::string to_database(const std::string& connection, const std::string& databa
         quoted += letter;
     }
     return fmt::format("{} dbname='{}'", connection, quoted);
+}
+
+std::string other_database(const std::string& database) {
+    return database == "postgres" ? "template1" : "postgres";
+}
+
+Result<bool> has_database(const PostgresServer& server, const std::string& database, const std::stop_token& stop) {
+    const std::string found = TRY(ask_postgres(
+        beside(server, database),
+        fmt::format("SELECT count(*) FROM pg_database WHERE datname = {}", sql_literal(database)), first_answer, stop));
+    return found == "1";
 }
 
 Result<PostgresServer> find_postgres(const Target& target, const std::optional<std::string>& region,

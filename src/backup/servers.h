@@ -28,11 +28,16 @@ struct PostgresServer {
 
 // `connection`, a libpq connection string of either form, to another database.
 std::string to_database(const std::string& connection, const std::string& database);
+// One that a server has besides `database`, to speak of that from.
+std::string other_database(const std::string& database);
 
 // The copy that is read, for backups and to be compared with, in the database that the target names: in `region` if it
 // is named, else a standby that answers, else the primary. unavailable if none answers; says what each did.
 Result<PostgresServer> find_postgres(const Target& target, const std::optional<std::string>& region,
                                      const std::stop_token& stop);
+
+// Whether `server` has `database`, closed or not; asked in another one.
+Result<bool> has_database(const PostgresServer& server, const std::string& database, const std::stop_token& stop);
 
 // What psql prints, unaligned, in a read-only transaction that no statement of outlasts `limit`. unavailable with the
 // server's words.

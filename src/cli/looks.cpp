@@ -29,6 +29,8 @@ Look look_at_database(Database& database, const std::string& region, Moment dead
     const std::optional<Lsn> position = look->written ? look->written : look->replayed;
     if (position) evidence["position"] = to_string(*position);
     if (look->heartbeat) evidence["heartbeat_written"] = to_string(look->heartbeat->written);
+    if (look->serves == Truth::no)
+        return seen(Truth::no, look->primary == Truth::yes ? "primary" : "standby", look->says, std::move(evidence));
     const std::string at = position ? fmt::format("at {}", to_string(*position)) : "position unknown";
     if (look->primary == Truth::yes)
         return seen(look->writable, "primary",

@@ -109,6 +109,9 @@ std::string last_line(const Extraction& extraction) {
 }  // namespace
 
 std::string rendered(const Comparison& comparison, const std::string& with, const Surface& surface) {
+    if (comparison.live_is_gone)
+        return fmt::format("{} has no such database any more: what it had and the recovered has not cannot be listed\n",
+                           with);
     Table table({{"TABLE"},
                  {"ONLY RECOVERED", Align::right},
                  {"ONLY LIVE", Align::right},
@@ -156,6 +159,7 @@ Json as_json(const Comparison& comparison, const std::string& with) {
                              {"recovered", value_json(sequence.recovered)},
                              {"live", value_json(sequence.live)}});
     return {{"equal", comparison.equal()},
+            {"live_is_gone", comparison.live_is_gone},
             {"compared_with", with},
             {"tables", std::move(tables)},
             {"tables_only_recovered", lone_json(comparison.only_recovered)},
@@ -180,7 +184,10 @@ Json differences(const Comparison& comparison, const std::string& with) {
     for (const recover::LoneTable& table : comparison.only_recovered)
         add(table.name, 0, table.rows, 0, "production has no such table");
     for (const std::string& name : comparison.not_compared) add(name, 0, 0, 0, "unlogged: not compared");
-    return {{"with", with}, {"equal", comparison.equal()}, {"tables", std::move(tables)}};
+    return {{"with", with},
+            {"equal", comparison.equal()},
+            {"live_is_gone", comparison.live_is_gone},
+            {"tables", std::move(tables)}};
 }
 
 std::string rendered(const Extraction& extraction, const Surface& surface) {

@@ -217,8 +217,8 @@ bool TableComparison::equal() const {
 }
 
 bool Comparison::equal() const {
-    return std::ranges::all_of(tables, &TableComparison::equal) && only_recovered.empty() && only_live.empty() &&
-           sequences_only_recovered.empty() && sequences_only_live.empty();
+    return !live_is_gone && std::ranges::all_of(tables, &TableComparison::equal) && only_recovered.empty() &&
+           only_live.empty() && sequences_only_recovered.empty() && sequences_only_live.empty();
 }
 
 Result<Comparison> compare(const backup::PostgresServer& recovered, const backup::PostgresServer& live,

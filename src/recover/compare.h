@@ -58,6 +58,7 @@ struct SequenceComparison {
 };
 
 struct Comparison {
+    bool live_is_gone = false;  // the live server has no such database any more: there is nothing to compare with
     std::vector<TableComparison> tables;
     std::vector<LoneTable> only_recovered, only_live;
     std::vector<SequenceComparison> sequences;  // those that differ
@@ -67,7 +68,8 @@ struct Comparison {
     bool equal() const;
 };
 
-// invalid_input or not_found for a table that neither has; otherwise those of SqlSession, told of which server.
+// `live` is in the database that is compared. invalid_input or not_found for a table that neither has; otherwise those
+// of SqlSession, told of which server.
 Result<Comparison> compare(const backup::PostgresServer& recovered, const backup::PostgresServer& live,
                            const CompareOptions& options);
 

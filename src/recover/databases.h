@@ -26,9 +26,7 @@ class Databases {
 public:
     // `live` is the one that it is about.
     Databases(backup::PostgresServer server, const std::string& live, std::stop_token stop)
-        : server_(std::move(server)),
-          maintenance_(live == "postgres" ? "template1" : "postgres"),
-          stop_(std::move(stop)) {}
+        : server_(std::move(server)), maintenance_(backup::other_database(live)), stop_(std::move(stop)) {}
 
     // `name` on this server; a name that PostgreSQL would cut off (63 bytes) is refused by check_database_name.
     backup::PostgresServer reached(const std::string& name) const;

@@ -24,10 +24,6 @@ using namespace std::chrono_literals;
 
 constexpr Span look_limit = 60s, loading_limit = std::chrono::hours(24);
 
-std::string name_in_target(const Target& target, const Recovery& recovery) {
-    return target.settings.text("database").value_or(recovery.database);
-}
-
 }  // namespace
 
 Exchange::Exchange(std::string state_directory, const Estate& estate, Recovery& recovery, const Target& target,
@@ -37,7 +33,7 @@ Exchange::Exchange(std::string state_directory, const Estate& estate, Recovery& 
       recovery_(recovery),
       target_(target),
       options_(std::move(options)),
-      live_(name_in_target(target, recovery)),
+      live_(live_database(target, recovery)),
       from_(fmt::format("{}_from_{}", live_, recovery.name)),
       before_(fmt::format("{}_before_{}", live_, recovery.name)),
       loading_(fmt::format("{}_loading_{}", live_, recovery.name)) {}

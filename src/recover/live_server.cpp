@@ -50,6 +50,10 @@ Result<backup::PostgresServer> find_live_primary(const Target& target, const std
     return std::move(*primary);
 }
 
+std::string live_database(const Target& target, const Recovery& recovery) {
+    return target.settings.text("database").value_or(recovery.database);
+}
+
 bool all_read_lz4(const Target& target, const std::stop_token& stop) {
     const auto reads = [&](const Site& site) {
         const auto server = backup::find_postgres(target, site.region, stop);

@@ -99,6 +99,7 @@ public:
             ASSERT_TRUE(file.write("spoiled", 7));
         }
     }
+    void drop_database() override { shop_->world.server->sql("DROP DATABASE shop WITH (FORCE)"); }
     void set_ledger(bool readable) override {
         ASSERT_TRUE(write_file_atomically(shop_->ledger, readable ? "" : "nobody can read this\n"));
     }

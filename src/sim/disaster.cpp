@@ -102,6 +102,9 @@ void Disaster::set_up(Loss loss) {
                 if (database->name() == step.target)
                     world_.recoveries->stand(get_string(*step.with, "name").value_or(""), *database,
                                              schedule.now() - copied_before);
+    // What takes a database's place within a running server takes that of one that was dropped, too.
+    if (does(plan, "recovery.load") && random_.chance(0.5))
+        for (const auto& database : world_.databases) database->gone = true;
     if (scene_ != Scene::lost && scene_ != Scene::emptied) return;
     strike(loss);
     schedule.run_until(schedule.now() + random_.between(declared_least, declared_most));

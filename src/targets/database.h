@@ -39,6 +39,7 @@ struct DatabaseLook {
     std::string says;                       // in words, what was seen: for evidence and errors
     Truth primary = Truth::unknown;         // not in recovery
     Truth writable = Truth::unknown;        // primary and not held read-only
+    Truth serves = Truth::unknown;          // no = it answers, and its database is closed or not there
     std::optional<std::uint32_t> timeline;  // from the log itself, not from the control file
     std::optional<Lsn> written;             // primary: current write position
     std::optional<Lsn> received, replayed;  // standby

@@ -41,6 +41,9 @@ public:
     virtual void insert_orders(const std::string& region, int count) = 0;
     virtual std::int64_t count_orders(const std::string& region) = 0;  // -1 when the server does not answer
 
+    // On the primary in `east`, with whoever is in it. Unmanaged worlds only.
+    virtual void drop_database() = 0;
+
     // What the fence of `region` answers from now on.
     virtual void set_fence(const std::string& region, Truth up) = 0;
     // Makes the server in `region` look as if Patroni ran it. Unmanaged worlds only.

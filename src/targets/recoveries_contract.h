@@ -55,6 +55,7 @@ public:
     // A dump of what production holds now, the only one that can be had.
     virtual void dump() = 0;
     virtual void damage_dump() = 0;
+    virtual void drop_database() = 0;    // its server goes on
     virtual void stop_production() = 0;  // in order
     virtual void start_production() = 0;
     // What its fence says; the server does what it does.
@@ -378,6 +379,26 @@ TEST_P(RecoveriesContract, ADumpStandsAsItWasTaken) {
     ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::put_back, "r/back"));
     EXPECT_EQ(world->rows(), (Rows{1, 2, 3}));
     discard();
+}
+
+TEST_P(RecoveriesContract, ADatabaseThatIsGoneComesBackUnderItsName) {
+    world->dump();
+    world->write(2);
+    world->drop_database();
+    ASSERT_NO_FATAL_FAILURE(restore());
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::compare, "r/compare"));
+    EXPECT_EQ(get_bool(look().comparison, "live_is_gone"), true) << dump(look().comparison);
+    EXPECT_EQ(get_bool(look().comparison, "equal"), false) << "nobody can say what it had";
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::load, "r/load"));
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::exchange, "r/exchange"));
+    EXPECT_EQ(world->rows(), Rows{1});
+    world->write(3);
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::put_back, "r/back"));
+    EXPECT_EQ(look().served, true) << told();
+    ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::exchange, "r/exchange-again"));
+    EXPECT_EQ(world->rows(), (Rows{1, 3})) << "with what it got";
+    discard();
+    EXPECT_EQ(world->rows(), (Rows{1, 3})) << "nothing was kept that could be removed";
 }
 
 TEST_P(RecoveriesContract, WithoutASoundDumpNothingIsRestored) {

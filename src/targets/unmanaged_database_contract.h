@@ -122,6 +122,28 @@ TEST_P(UnmanagedDatabaseContract, SeesThatAStandbyNoLongerReceives) {
     EXPECT_TRUE(seen.received.has_value());
 }
 
+TEST_P(UnmanagedDatabaseContract, SeesAServerWhoseDatabaseIsGone) {
+    spoil_a_fresh_world();
+    ASSERT_TRUE(database().write_heartbeat(east, 1, soon()).has_value());
+    EXPECT_TRUE(await_look(west, [](const DatabaseLook& seen) { return seen.heartbeat.has_value(); }));
+    EXPECT_EQ(look(east).serves, Truth::yes);
+    EXPECT_EQ(look(west).serves, Truth::yes);
+    world().drop_database();
+    const DatabaseLook seen = look(east);
+    EXPECT_EQ(seen.serves, Truth::no);
+    EXPECT_EQ(seen.reachable, Truth::yes);
+    EXPECT_EQ(seen.writable, Truth::yes) << "the server takes writes";
+    EXPECT_EQ(seen.standbys.size(), 1U);
+    EXPECT_NE(seen.says.find("is not there"), std::string::npos) << seen.says;
+    EXPECT_FALSE(seen.heartbeat.has_value());
+    EXPECT_TRUE(await_look(west, [](const DatabaseLook& follows) {
+        return follows.serves == Truth::no && follows.primary == Truth::no && !follows.heartbeat;
+    })) << look(west).says;
+    const auto canary = database().write_canary(east, "run-1", soon());
+    ASSERT_FALSE(canary.has_value());
+    EXPECT_EQ(canary.error().fault, Fault::unavailable);
+}
+
 TEST_P(UnmanagedDatabaseContract, SendsEverythingBeforeItIsShutDown) {
     spoil_a_fresh_world();
     world().insert_orders(east, 5);

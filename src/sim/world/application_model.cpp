@@ -32,7 +32,7 @@ ApplicationModel::ApplicationModel(Ground& ground, std::string name, std::size_t
 }
 
 DatabaseModel::Server* ApplicationModel::writable_from(Place place) {
-    if (database_ == nullptr) return nullptr;
+    if (database_ == nullptr || database_->gone) return nullptr;
     for (DatabaseModel::Server& server : database_->servers())
         if (server.part.health == Health::up && database_->accepts_writes(server) &&
             ground_.open(place, server.part.place))
@@ -41,11 +41,12 @@ DatabaseModel::Server* ApplicationModel::writable_from(Place place) {
 }
 
 bool ApplicationModel::reads_from(Place place) const {
-    return database_ != nullptr && std::any_of(database_->servers().begin(), database_->servers().end(),
-                                               [&](const DatabaseModel::Server& server) {
-                                                   return server.part.health == Health::up && database_->runs(server) &&
-                                                          ground_.open_both(place, server.part.place);
-                                               });
+    return database_ != nullptr && !database_->gone &&
+           std::any_of(database_->servers().begin(), database_->servers().end(),
+                       [&](const DatabaseModel::Server& server) {
+                           return server.part.health == Health::up && database_->runs(server) &&
+                                  ground_.open_both(place, server.part.place);
+                       });
 }
 
 CacheModel::Node* ApplicationModel::master_from(Place place) {

@@ -254,7 +254,7 @@ void DatabaseModel::stop_rejoins() {
 }
 
 const DatabaseModel::Server* writable_from_outside(const Ground& ground, const DatabaseModel* database) {
-    if (database == nullptr) return nullptr;
+    if (database == nullptr || database->gone) return nullptr;
     const auto found = std::ranges::find_if(database->servers(), [&](const DatabaseModel::Server& server) {
         return server.part.health == Health::up && database->accepts_writes(server) &&
                ground.open(ground.outside(), server.part.place);

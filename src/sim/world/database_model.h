@@ -68,6 +68,8 @@ public:
     const DatabasePace& pace() const { return pace_; }
     DatabasePace& pace() { return pace_; }
 
+    bool gone = false;  // it was dropped: its servers answer, and it is in none of them
+
     bool is_primary(const Server& server) const { return runs(server) && !server.standby; }
     // It would take a write from somebody who reaches it; frozen, it will again once thawed.
     bool accepts_writes(const Server& server) const { return is_primary(server) && !server.stopping; }

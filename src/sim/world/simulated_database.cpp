@@ -68,6 +68,11 @@ DatabaseLook look_at(DatabaseModel& model, const DatabaseModel::Server& server, 
         look.receiving = Truth::no;
         show_primary(look, model, server, now);
     }
+    look.serves = truth(!model.gone);
+    if (model.gone) {
+        look.heartbeat.reset();
+        look.says += fmt::format("; its database {} is not there", model.name());
+    }
     if (server.rejoin_failure && look.receiving != Truth::yes)
         look.says += "; its last rejoin failed: " + *server.rejoin_failure;
     return look;
@@ -83,6 +88,11 @@ Passage SimulatedDatabase::reach(Server& server, Moment deadline) {
     const Passage passage = ground_.visit(Port::database, server.part, deadline);
     if (passage != Passage::through) return passage;
     return server.starting ? Passage::refused : Passage::through;
+}
+
+Passage SimulatedDatabase::enter(Server& server, Moment deadline) {
+    const Passage passage = reach(server, deadline);
+    return passage == Passage::through && model_.gone ? Passage::refused : passage;
 }
 
 Result<DatabaseLook> SimulatedDatabase::look(const std::string& region, Moment deadline) {
@@ -103,7 +113,7 @@ Result<DatabaseLook> SimulatedDatabase::look(const std::string& region, Moment d
 
 Result<void> SimulatedDatabase::promote(const std::string& region, Moment deadline) {
     Server& server = *TRY(find(region));
-    const Passage passage = reach(server, deadline);
+    const Passage passage = enter(server, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, server.part.name);
     if (!server.standby)
         return Error{Fault::refused, server.part.name + ": recovery is not in progress: it is a primary"};
@@ -196,7 +206,7 @@ Result<void> SimulatedDatabase::lower_fence(const std::string& region, Moment de
 }
 
 Result<void> SimulatedDatabase::write_row(Server& server, RecordKind kind, std::int64_t number, Moment deadline) {
-    const Passage passage = reach(server, deadline);
+    const Passage passage = enter(server, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, server.part.name);
     if (server.standby || server.stopping)
         return Error{Fault::refused, server.part.name + ": cannot execute INSERT in a read-only transaction"};
@@ -220,7 +230,7 @@ Result<Heartbeat> SimulatedDatabase::write_heartbeat(const std::string& region, 
     Server& server = *TRY(find(region));
     const auto newest = model_.log().newest(server.held, RecordKind::heartbeat);
     if (!server.standby && newest && newest->first == sequence) {
-        const Passage passage = reach(server, deadline);
+        const Passage passage = enter(server, deadline);
         if (passage != Passage::through) return not_through(passage, server.part.name);
         Heartbeat same = to_heartbeat(*newest);
         same.position = server.held.position;
@@ -236,7 +246,7 @@ Result<Heartbeat> SimulatedDatabase::write_heartbeat(const std::string& region, 
 Result<Lsn> SimulatedDatabase::create_restore_point(const std::string& region, const std::string& name,
                                                     Moment deadline) {
     Server& server = *TRY(find(region));
-    const Passage passage = reach(server, deadline);
+    const Passage passage = enter(server, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, server.part.name);
     if (server.standby || server.stopping)
         return Error{Fault::refused,
@@ -248,7 +258,7 @@ Result<Lsn> SimulatedDatabase::create_restore_point(const std::string& region, c
 
 Result<void> SimulatedDatabase::checkpoint(const std::string& region, Moment deadline) {
     Server& server = *TRY(find(region));
-    const Passage passage = reach(server, deadline);
+    const Passage passage = enter(server, deadline);
     if (passage == Passage::silent || passage == Passage::refused) return not_through(passage, server.part.name);
     ground_.note(EffectKind::checkpoint, server.part.place, model_.index());
     ground_.spend(ground_.random().between(10ms, 120ms), deadline);

@@ -32,6 +32,8 @@ private:
     Result<Server*> find(const std::string& region);
     // Reaches the server by SQL, or says why not.
     Passage reach(Server& server, Moment deadline);
+    // And gets into the database.
+    Passage enter(Server& server, Moment deadline);
     Result<void> write_row(Server& server, RecordKind kind, std::int64_t number, Moment deadline);
 
     Ground& ground_;

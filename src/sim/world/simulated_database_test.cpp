@@ -43,6 +43,7 @@ public:
         return rows;
     }
     void set_fence(const std::string& region, Truth up) override { server(region).fenced = up; }
+    void drop_database() override { model_.gone = true; }
     void put_under_manager(const std::string& region) override { server(region).manager = "patroni"; }
 
 private:

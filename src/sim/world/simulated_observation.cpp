@@ -149,7 +149,7 @@ void SimulatedSamples::observe(Seen& seen) {
     }
     seen.at = ground_.now();
     seen.primary.reset();
-    if (writers != 1) return;
+    if (writers != 1 || database.gone) return;
     DatabaseModel::Server& server = database.at(*writer);
     const Lsn position = database.write(server, RecordKind::heartbeat, seen.next++, 1, 120);
     database.log().acknowledge(server.held.branch);

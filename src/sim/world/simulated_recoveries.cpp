@@ -109,7 +109,8 @@ Result<RecoveryLook> SimulatedRecoveries::look(const std::string& name, Moment d
                 {"only_production", copy.only_production}, {"only_copy", copy.only_copy}, {"changed", 0}};
         look.comparison = {{"key", copy.compared_by},
                            {"with", copy.compared_with},
-                           {"equal", tables.empty()},
+                           {"equal", tables.empty() && !copy.compared_with_nothing},
+                           {"live_is_gone", copy.compared_with_nothing},
                            {"tables", std::move(tables)}};
     }
     if (copy.stage == Stage::working) return look;
@@ -266,6 +267,8 @@ std::optional<std::string> SimulatedRecoveries::compare_now(Copy& copy, const st
     const auto here = rows_at(copy.database->log(), copy.point), there = rows_at(copy.database->log(), server->held);
     copy.only_production = count_missing(there, here);
     copy.only_copy = count_missing(here, there);
+    copy.compared_with_nothing = copy.database->gone;
+    if (copy.compared_with_nothing) copy.only_production = copy.only_copy = 0;
     copy.compared_by = key;
     copy.compared_with = region;
     return std::nullopt;
@@ -307,6 +310,7 @@ std::optional<std::string> SimulatedRecoveries::swap_in(Copy& copy, Place place)
     if (server.fenced != Truth::yes) return "the fence of " + server.part.name + " is not up";
     if (!excluded_are_known) return "who is excluded is not known";
     copy.replaced = server.held;
+    copy.replaced_nothing = std::exchange(database.gone, false);
     copy.replaced_was_standby = server.standby;
     copy.stage = Stage::promoted;
     copy.says = "it took the place of " + server.part.name;
@@ -353,6 +357,7 @@ std::optional<std::string> SimulatedRecoveries::swap_out(Copy& copy) {
     copy.point = server.held;
     copy.was_production = true;
     server.held = *std::exchange(copy.replaced, std::nullopt);
+    copy.database->gone = copy.replaced_nothing;
     server.standby = copy.replaced_was_standby;
     if (on_tables) on_tables(*copy.database, false);
     return std::nullopt;
@@ -364,6 +369,7 @@ std::optional<std::string> SimulatedRecoveries::exchange_back(Copy& copy) {
     if (server == nullptr) return why;
     copy.point = server->held;
     change_content(*copy.database, *server, *std::exchange(copy.replaced, std::nullopt));
+    copy.database->gone = copy.replaced_nothing;
     if (on_tables) on_tables(*copy.database, false);
     copy.stage = Stage::prepared;
     copy.served = true;
@@ -428,6 +434,7 @@ std::optional<std::string> SimulatedRecoveries::exchange_in(Copy& copy, Place pl
     if (server == nullptr) return why;
     if (!excluded_are_known) return "who is excluded is not known";
     copy.replaced = server->held;
+    copy.replaced_nothing = std::exchange(copy.database->gone, false);
     copy.served = false;
     copy.stage = Stage::promoted;
     copy.says = "it has the name of the database of " + server->part.name;

@@ -29,7 +29,9 @@ public:
         bool served = false;  // as a database that was exchanged and put back: it has what was written meanwhile
         std::string asked, says, compared_by, compared_with;
         std::int64_t only_production = 0, only_copy = 0;  // rows, when it was compared last
+        bool compared_with_nothing = false;               // since production had no such database
         std::optional<Point> replaced;                    // what production held before
+        bool replaced_nothing = false;                    // since it had no such database
         bool replaced_was_standby = false;
         std::optional<Place> in;  // where it is prepared for, or is
         bool exchanges = false;   // as a database of the server that runs there

@@ -57,6 +57,7 @@ public:
     void lose_segment() override { backups_.has_gap = true; }
     void dump() override { take_backup("nightly"); }
     void damage_dump() override { backups_.damage_newest(); }
+    void drop_database() override { database_.gone = true; }
     void set_ledger(bool readable) override { recoveries_.excluded_are_known = readable; }
     void stop_production() override {
         database_.shut_down(server_);

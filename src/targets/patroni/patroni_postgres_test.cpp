@@ -67,6 +67,7 @@ public:
     void set_fence(const std::string& region, Truth up) override {
         std::ofstream{fence_file(region)} << (up == Truth::yes ? 0 : up == Truth::no ? 1 : 7) << '\n';
     }
+    void drop_database() override { FAIL() << "Patroni itself is in it"; }
     void put_under_manager(const std::string&) override { FAIL() << "it is under one"; }
 
     ScratchPatroni& cluster() { return cluster_; }

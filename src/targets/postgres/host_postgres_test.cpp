@@ -87,6 +87,12 @@ public:
     void set_fence(const std::string& region, Truth up) override {
         std::ofstream{fence_directory(region) + "/fence"} << (up == Truth::yes ? 0 : up == Truth::no ? 1 : 7) << '\n';
     }
+    void drop_database() override {
+        const auto other = Connection::open({server("east").conninfo(), {}, "template1"}, now() + 5s).connection;
+        ASSERT_TRUE(other != nullptr);
+        const auto dropped = other->exchange({{{"DROP DATABASE postgres WITH (FORCE)", {}}}}, now() + 30s);
+        ASSERT_TRUE(dropped.answers.front().committed);
+    }
     void put_under_manager(const std::string& region) override {
         manager_ = Connection::open({server(region).conninfo()}, now() + 5s).connection;
         ASSERT_TRUE(manager_ != nullptr);

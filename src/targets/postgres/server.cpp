@@ -44,6 +44,12 @@ std::optional<Heartbeat> newest_heartbeat(const TransactionAnswer& answer) {
     return answer.rows.empty() || answer.rows[0].empty() ? std::nullopt : read_heartbeat(answer.rows[0][0]);
 }
 
+// Of a server that is asked by another database no more is asked if that does not serve, either: no `database`.
+ServerAccess beside(const ServerAccess& access) {
+    const std::string other = access.database == "postgres" ? "template1" : "postgres";
+    return {.conninfo = with_keyword(access.conninfo, "dbname", other), .password = access.password, .database = {}};
+}
+
 bool is_any(std::string_view state, const auto& states) {
     return std::ranges::find(states, state) != states.end();
 }
@@ -51,7 +57,10 @@ bool is_any(std::string_view state, const auto& states) {
 }  // namespace
 
 PostgresServer::PostgresServer(std::string name, ServerAccess access, std::string probe_schema)
-    : name_(std::move(name)), access_(std::move(access)), schema_(std::move(probe_schema)) {}
+    : name_(std::move(name)), access_(std::move(access)), schema_(std::move(probe_schema)) {
+    if (access_.database.empty()) return;
+    beside_ = std::make_unique<PostgresServer>(name_, beside(access_), schema_);
+}
 
 std::unique_ptr<Connection> PostgresServer::take_idle() {
     const std::lock_guard lock{mutex_};
@@ -113,11 +122,30 @@ DatabaseLook PostgresServer::look(Moment deadline) {
     if (with_heartbeat) transactions.insert(transactions.begin(), heartbeat_transaction(schema_));
     const Exchange seen = exchange(transactions, Repeat::safe, deadline);
     DatabaseLook look = read_state(seen.answers.back(), seen.lost);
+    // libpq tells only in words why a server let nobody in, and they may be translated: not so the name.
+    if (seen.lost && look.reachable == Truth::yes && beside_ && look.says.find(access_.database) != std::string::npos)
+        return look_beside(std::move(look), deadline);
+    if (look.primary != Truth::unknown) look.serves = Truth::yes;
     if (const auto exist = has_heartbeats(seen.answers.back())) heartbeats_exist_ = *exist;
     if (with_heartbeat)
         look.heartbeat = newest_heartbeat(seen.answers.front());
     else if (heartbeats_exist_)
         return this->look(deadline);  // once for each server; and the order of the two stays what it has to be
+    return look;
+}
+
+DatabaseLook PostgresServer::look_beside(DatabaseLook refused, Moment deadline) {
+    DatabaseLook look = beside_->look(deadline);
+    if (look.primary == Truth::unknown) return refused;
+    const auto found =
+        beside_->ask({"SELECT datallowconn FROM pg_database WHERE datname = $1", {access_.database}}, deadline);
+    const bool is_open = found && !found->empty() && found->front().front() == "t";
+    look.serves = found && !is_open ? Truth::no : Truth::unknown;
+    look.heartbeat.reset();
+    look.says += fmt::format("; its database {} {}", access_.database,
+                             !found || is_open ? "lets nobody in: " + refused.says
+                             : found->empty()  ? "is not there"
+                                               : "is closed");
     return look;
 }
 

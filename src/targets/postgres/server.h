@@ -21,7 +21,9 @@ public:
     // `name` is what errors call it. The database holds the probe's tables in `probe_schema`, a plain lower-case name.
     PostgresServer(std::string name, ServerAccess access, std::string probe_schema);
 
-    // One round trip, after the first. Never an error: what could not be seen is unknown, and `says` tells why.
+    // One round trip, after the first. Never an error: what could not be seen is unknown, and `says` tells why. A
+    // server whose database is closed or gone is asked in `postgres` (template1, where it is that); no heartbeat is
+    // seen there.
     DatabaseLook look(Moment deadline);
 
     // As Database::promote: the server itself refuses unless it is a standby that no other manager runs. Once asked it
@@ -52,6 +54,7 @@ private:
     using Answers = std::vector<std::vector<Rows>>;  // by transaction and statement
     // The rows, when all was committed; else what the server said, or that contact was lost.
     Result<Answers> judge(Exchange exchange) const;
+    DatabaseLook look_beside(DatabaseLook refused, Moment deadline);
     // As `exchange` and `judge`, with the probe's tables created when they turn out to be missing.
     Result<Answers> write_probe(const std::vector<Transaction>& transactions, Moment deadline);
     Result<void> create_probe(Moment deadline);
@@ -62,6 +65,7 @@ private:
     std::atomic<bool> heartbeats_exist_{false};  // as last seen
     std::mutex mutex_;
     std::vector<std::unique_ptr<Connection>> idle_;  // guarded by mutex_
+    std::unique_ptr<PostgresServer> beside_;         // the same server by another of its databases
 };
 
 // invalid_input unless `schema` is a plain lower-case name, which needs no quotes in SQL. `target` is for the message.
