@@ -125,9 +125,10 @@ void print_recovery(Console& console, const verify::Window& window, const verify
     if (recovery.to_the_end) console.print_line("it is the end of the log: recover without a target time");
     if (recovery.last) console.print_line("last transaction that is in: " + to_string(recovery.last->time));
     if (recovery.first_out) console.print_line("first one that is not:       " + to_string(recovery.first_out->time));
-    console.print_line(fmt::format("roughly {}: {:.1f} MB to copy at 200 MB/s, {:.1f} MB of log to replay at 80 MB/s",
-                                   readable(recovery.takes), static_cast<double>(recovery.copy_bytes) / 1e6,
-                                   static_cast<double>(recovery.replay_bytes) / 1e6));
+    console.print_line(fmt::format(
+        "roughly {}: {:.1f} MB to copy at {:.0f} MB/s, {:.1f} MB of log to replay at {:.0f} MB/s",
+        readable(recovery.takes), static_cast<double>(recovery.copy_bytes) / 1e6, recovery.rates.copy_bytes / 1e6,
+        static_cast<double>(recovery.replay_bytes) / 1e6, recovery.rates.replay_bytes / 1e6));
     const auto bases = window.bases.size();
     if (bases > 1) console.note(fmt::format("the newest of {} base backups from which it is reached", bases));
 }

@@ -72,8 +72,11 @@ Result<BestFound> choose_and_make(Context& context, BestWanted& wanted, const Be
     verify::Effort effort;
     Progress progress(context, effort);
     const recover::MakeOptions make = making(progress, effort);
-    const recover::ChooseOptions looking{
-        .now = context.now(), .threads = make.threads, .stop = make.stop, .on_step = make.on_step};
+    const recover::ChooseOptions looking{.now = context.now(),
+                                         .threads = make.threads,
+                                         .stop = make.stop,
+                                         .on_step = make.on_step,
+                                         .pace = recover::pace_here(wanted.state)};
     // Whoever prunes waits until what is taken was copied.
     std::vector<backup::BackupHold> holds;
     const auto hold = [&](const BackupPolicy& policy) -> Result<void> {
@@ -100,7 +103,7 @@ Result<BestFound> choose_and_make(Context& context, BestWanted& wanted, const Be
     if (wanted.dump) {
         TRY(hold(**wanted.dump));
         dump = TRY(recover::choose_dump(wanted.estate, **wanted.dump, {.before = wanted.point}, looking));
-        found.offers.push_back(recover::offer_of(dump));
+        found.offers.push_back(recover::offer_of(dump, looking.pace));
     }
     found.better = recover::better_of(found.offers, wanted.point);
     wanted.recovery.choice = as_json(found);
@@ -127,9 +130,9 @@ void print_found(Console& console, const BestWanted& wanted, const BestFound& fo
     console.print_line(fmt::format("{} of {}", printable(wanted.recovery.asked), wanted.recovery.target));
     for (const Offer& offer : found.offers) {
         const std::string says = offer.possible
-                                     ? fmt::format("loses what was written after {}, takes roughly {}: {}",
+                                     ? fmt::format("loses what was written after {}, takes roughly {} ({}): {}",
                                                    offer.until ? to_string(*offer.until) : "nobody knows when",
-                                                   readable(offer.takes), offer.path)
+                                                   readable(offer.takes), offer.takes_by, offer.path)
                                      : "does not serve: " + offer.says;
         console.print_line(fmt::format("  {:<28}{}", offer.from, printable(says)));
     }

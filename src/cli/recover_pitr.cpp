@@ -41,8 +41,9 @@ void print_choice(Console& console, const Recovery& recovery, const Choice& choi
     if (choice.recovery.last) line("last transaction in", to_string(choice.recovery.last->time));
     line("first one left out",
          choice.recovery.first_out ? to_string(choice.recovery.first_out->time) : "none: all of the log");
-    line("takes roughly", fmt::format("{}: {} to copy, {} of log to replay", readable(choice.recovery.takes),
-                                      size_text(choice.recovery.copy_bytes), size_text(choice.recovery.replay_bytes)));
+    line("takes roughly", fmt::format("{}: {} to copy, {} of log to replay, {}", readable(choice.recovery.takes),
+                                      size_text(choice.recovery.copy_bytes), size_text(choice.recovery.replay_bytes),
+                                      recover::origin(choice.recovery.rates.are_measured)));
 }
 
 // What cannot be had is an answer, not an error: said with the nearest that can.
@@ -106,6 +107,7 @@ Result<Choice> choose_and_make(Context& context, Wanted& wanted, backup::Materia
                                          .threads = threads,
                                          .stop = progress.stop_token(),
                                          .on_step = on_step,
+                                         .pace = recover::pace_here(wanted.state),
                                          .tail = options.tail}));
     wanted.recovery.choice = recover::as_json(choice);
     if (options.dry_run || !choice.recovery.possible) {

@@ -54,7 +54,10 @@ public:
         TRY(instance.stop_server());
         const OwnPostgres postgres = TRY(instance.start_durable(Instance::log_settings()));
         TRY(prove(instance, postgres, log));
-        recovery_.proof["took_seconds"] = seconds(SystemClock{}.now() - begun);
+        const Moment proved = SystemClock{}.now();
+        TRY(note_pace(state_, Work::copy, choice_.recovery.copy_bytes, copied - begun));
+        TRY(note_pace(state_, Work::replay, choice_.recovery.replay_bytes, proved - copied));
+        recovery_.proof["took_seconds"] = seconds(proved - begun);
         recovery_.proof["copy_seconds"] = seconds(copied - begun);
         recovery_.proof["replay_seconds"] = seconds(ended - copied);
         return {};

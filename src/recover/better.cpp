@@ -9,9 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Of a dump's data as text, a second, from the first byte read to the server that answers: 4.0 GB took 53 to 66 s on
-// two cores (bench/recover).
-constexpr double load_bytes = 64e6;
 // A dump dates itself by the second. More than that is lost for good; time is not.
 constexpr Span alike = 1s;
 
@@ -42,6 +39,7 @@ Json as_json(const Offer& offer) {
             {"says", offer.says},
             {"until", offer.until ? Json(kedge::to_string(*offer.until)) : Json()},
             {"takes_seconds", seconds(offer.takes)},
+            {"takes_by", offer.takes_by},
             {"detail", offer.detail}};
 }
 
@@ -52,6 +50,7 @@ Offer offer_of(const Choice& choice) {
                 .path = choice.base,
                 .says = recovery.says,
                 .takes = recovery.takes,
+                .takes_by = origin(recovery.rates.are_measured),
                 .detail = as_json(choice)};
     const bool reached = choice.target.kind == verify::RecoveryTarget::Kind::moment && !recovery.to_the_end;
     if (reached)
@@ -61,14 +60,15 @@ Offer offer_of(const Choice& choice) {
     return offer;
 }
 
-Offer offer_of(const DumpChoice& choice) {
+Offer offer_of(const DumpChoice& choice, const Pace& pace) {
     const auto bytes = get_integer(choice.examination.facts, "data_bytes").value_or(0);
     return {.from = "a dump",
             .possible = !choice.path.empty(),
             .path = choice.path,
             .says = choice.says,
             .until = choice.taken,
-            .takes = Span(static_cast<std::int64_t>(static_cast<double>(bytes) / load_bytes * 1e6)),
+            .takes = Span(static_cast<std::int64_t>(static_cast<double>(bytes) / pace.dump_bytes * 1e6)),
+            .takes_by = origin(pace.dump_is_measured),
             .detail = as_json(choice)};
 }
 

@@ -21,6 +21,7 @@ struct Offer {
     std::string says;               // why it is not possible
     std::optional<Moment> until{};  // what was written after it is not in it; nothing: it does not say
     Span takes{};                   // roughly, from bytes
+    std::string takes_by{};         // at what pace
     Json detail = Json::object();   // all of the choice
 };
 Json as_json(const Offer& offer);
@@ -28,7 +29,7 @@ Json as_json(const Offer& offer);
 // The choice of a point that is a moment or `latest`.
 Offer offer_of(const Choice& choice);
 // `choice` holds no dump that was taken after the point.
-Offer offer_of(const DumpChoice& choice);
+Offer offer_of(const DumpChoice& choice, const Pace& pace);
 
 struct Better {
     std::optional<std::size_t> index;  // of the offers; nothing: none is possible

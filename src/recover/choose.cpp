@@ -63,6 +63,7 @@ Json as_json(const Choice& choice) {
     json["copy_bytes"] = recovery.copy_bytes;
     json["replay_bytes"] = recovery.replay_bytes;
     json["takes_seconds"] = seconds(recovery.takes);
+    json["takes_by"] = origin(recovery.rates.are_measured);
     return json;
 }
 
@@ -130,7 +131,7 @@ Result<Choice> choose(const Estate& estate, const BackupPolicy& policy, const ve
                   .log_is_damaged = material.archive.examination.findings.any(verify::Weight::damage)};
     for (;;) {
         choice.recovery = TRY(
-            verify::recovery_to(material.archive, window, target, options.now, transactions, {},
+            verify::recovery_to(material.archive, window, target, options.now, transactions, options.pace.log,
                                 [&](const verify::RecoveryBase& base) { return !is_passed_over(choice, base.name); }));
         if (!choice.recovery.possible) return choice;
         const verify::Reach& reach = window.reaches[*choice.recovery.reach];

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "estate/estate.h"
+#include "recover/pace.h"
 #include "verify/wal/recovery_target.h"
 #include "verify/wal/window.h"
 
@@ -44,6 +45,7 @@ struct ChooseOptions {
     std::size_t threads = 1;
     std::stop_token stop{};
     std::function<void(const std::string& step)> on_step{};
+    Pace pace{};
     std::string tail{};  // a directory with log that an old primary alone held (backup/material.h)
 };
 

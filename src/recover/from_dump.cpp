@@ -125,7 +125,9 @@ public:
         TRY(instance.stop_server());
         const OwnPostgres postgres = TRY(instance.start_durable(""));
         prove(TRY(instance.heartbeat(postgres, recovery_, estate_)));
-        recovery_.proof["took_seconds"] = seconds(SystemClock{}.now() - begun);
+        const Span took = SystemClock{}.now() - begun;
+        TRY(note_pace(state_, Work::dump, data_bytes(), took));
+        recovery_.proof["took_seconds"] = seconds(took);
         recovery_.proof["load_seconds"] = seconds(loaded - begun);
         return {};
     }
@@ -137,10 +139,10 @@ private:
         return write_recovery(state_, recovery_);
     }
 
-    std::uint64_t bytes_needed() const {
-        const auto data = get_integer(choice_.examination.facts, "data_bytes").value_or(0);
-        return static_cast<std::uint64_t>(data) * growth + working_bytes;
+    std::uint64_t data_bytes() const {
+        return static_cast<std::uint64_t>(get_integer(choice_.examination.facts, "data_bytes").value_or(0));
     }
+    std::uint64_t bytes_needed() const { return data_bytes() * growth + working_bytes; }
 
     Result<void> restore_globals(const OwnPostgres& postgres) {
         if (choice_.globals.empty()) return {};

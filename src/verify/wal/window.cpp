@@ -304,7 +304,8 @@ Recovery along(const Window& window, std::size_t index, const Stop& stop, const 
                       .last = stop.last,
                       .first_out = stop.first_out,
                       .copy_bytes = base.bytes,
-                      .replay_bytes = stop.at.value - base.start.value};
+                      .replay_bytes = stop.at.value - base.start.value,
+                      .rates = rates};
     const double takes = static_cast<double>(recovery.copy_bytes) / rates.copy_bytes +
                          static_cast<double>(recovery.replay_bytes) / rates.replay_bytes;
     recovery.takes = Span(static_cast<std::int64_t>(takes * 1e6));

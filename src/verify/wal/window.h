@@ -78,6 +78,7 @@ Result<Window> recovery_window(const WalArchive& archive, std::vector<RecoveryBa
 struct RecoveryRates {
     double copy_bytes = 200e6;    // a second, from the backup into the data directory
     double replay_bytes = 150e6;  // a second: 147e6 to 195e6 were measured on two cores (recover/instance.h)
+    bool are_measured = false;    // both, on this machine
 };
 
 struct Recovery {
@@ -90,7 +91,8 @@ struct Recovery {
     std::optional<TransactionEnd> last;       // the last one that is in
     std::optional<TransactionEnd> first_out;  // the first one that is not
     std::uint64_t copy_bytes = 0, replay_bytes = 0;
-    Span takes{};                         // roughly
+    Span takes{};                         // roughly, by `rates`
+    RecoveryRates rates{};
     std::optional<Moment> before, after;  // of a moment that is not possible: the nearest that are
 };
 // The newest base backup from which the target is reached, on the newest timeline on which it is (or the one that is
