@@ -23,6 +23,7 @@ struct Named {
 };
 struct Discard {
     std::string name, confirm;
+    bool leave_loaded = false;
 };
 
 ExitCode list_recoveries(Context& context, const Named&) {
@@ -108,7 +109,18 @@ Result<void> remove_databases(const Context& context, const std::string& state, 
     const Target* target = estate.target(recovery.target);
     if (target == nullptr)
         return Error{Fault::not_found, fmt::format("the estate has no target `{}`", recovery.target)};
-    return recover::Exchange(state, estate, recovery, *target, {}).remove_databases();
+    auto removed = recover::Exchange(state, estate, recovery, *target, {}).remove_databases();
+    if (!removed && removed.error().fault == Fault::unavailable && removed.error().hint.empty())
+        return Error{Fault::unavailable, removed.error().message,
+                     "with --leave-loaded what it left there stays: for a server that is gone for good"};
+    return removed;
+}
+
+// The databases that would be left there.
+std::string left_loaded(const Recovery& recovery) {
+    const std::string live = get_string(get(recovery.proof, "promotion"), "exchanges").value_or("?");
+    return fmt::format("what it left in {}, {} or {}, stays there", recovery.target,
+                       recover::loaded_name(live, recovery.name), recover::replaced_name(live, recovery.name));
 }
 
 ExitCode discard_recovery(Context& context, const Discard& options) {
@@ -127,8 +139,12 @@ ExitCode discard_recovery(Context& context, const Discard& options) {
                             fmt::format("Type its name, {}, to remove it and all that is in it:", options.name));
         !yes)
         return console.fail(failed, yes.error());
-    if (const auto gone = remove_databases(context, *state, *recovery); !gone)
-        return console.fail(failed, gone.error());
+    const bool leaves = options.leave_loaded && recover::is_exchanged(*recovery);
+    if (leaves) console.warn(left_loaded(*recovery));
+    if (const auto free =
+            leaves ? recover::leave_databases(*state, *recovery) : remove_databases(context, *state, *recovery);
+        !free)
+        return console.fail(failed, free.error());
     if (const auto gone = recover::discard(*state, *recovery, {}); !gone) return console.fail(failed, gone.error());
     lock->remove();
     if (console.json())
@@ -157,6 +173,8 @@ std::vector<Command> recover_commands() {
         command("recover discard", "Stop a recovered database and remove it, or what it replaced", discard_recovery)
             .argument("NAME", &Discard::name, "the recovery")
             .option("confirm", "NAME", &Discard::confirm, "its name again, where nobody can be asked")
+            .flag("leave-loaded", &Discard::leave_loaded,
+                  "what was loaded into the running server stays there: for one that is gone for good")
             .details(
                 "Of one that was promoted it removes what was production before: the only copy of what was written "
                 "since the point.")

@@ -23,12 +23,15 @@ public:
         check(run("backup create images").code == 0, "a base backup is taken");
         backups.server->sql("INSERT INTO notes VALUES (1)");
         backups.archive();
-        const Outcome made = run("recover pitr --to latest --name before --place " + place);
-        check(made.code == 0, made.out + made.errors);
+        recover("before");
     }
     ~RecoveredWorld() {
         check(run("recover discard before --confirm before").code == 0, "the recovery is discarded");
         std::filesystem::remove_all(place);
+    }
+    void recover(const std::string& name) {
+        const Outcome made = run("recover pitr --to latest --name " + name + " --place " + place);
+        check(made.code == 0, made.out + made.errors);
     }
     std::string live(const std::string& sql) const { return backups.server->sql(sql); }
     Json item(const std::string& line) const { return run(line + " --json").json()["item"]; }
@@ -61,6 +64,26 @@ TEST(RecoverPromote, NothingMovesUnlessItIsSaidWhereConfirmedAndFenced) {
     EXPECT_EQ(world.run("recover put-back before").code, 7) << "not without a confirmation";
     EXPECT_EQ(world.run("recover put-back before --confirm before").code, 0);
     EXPECT_EQ(world.run("recover compare before").code, 0) << "it stands beside production again";
+}
+
+TEST(RecoverExchange, WhatIsInAServerThatIsGoneNeedNotBeRemovedFromIt) {
+    RecoveredWorld world;
+    // Every server has one; those of tests are made without.
+    world.live("CREATE DATABASE template0 IS_TEMPLATE true ALLOW_CONNECTIONS false");
+    const Outcome loaded = world.run("recover exchange before --in east --load --confirm before");
+    ASSERT_EQ(loaded.code, 0) << loaded.out << loaded.errors;
+    EXPECT_EQ(world.live("SELECT count(*) FROM pg_database WHERE datname = 'postgres_from_before'"), "1");
+    world.backups.server->stop();
+    const Outcome refused = world.run("recover discard before --confirm before");
+    EXPECT_EQ(refused.code, 1) << refused.errors;
+    EXPECT_THAT(refused.errors, HasSubstr("--leave-loaded"));
+    const Outcome gone = world.run("recover discard before --confirm before --leave-loaded");
+    EXPECT_EQ(gone.code, 0) << gone.errors;
+    EXPECT_THAT(gone.errors, HasSubstr("postgres_from_before or postgres_before_before, stays there"));
+    EXPECT_EQ(world.run("recover show before").code, 4);
+    world.backups.server->start();
+    EXPECT_EQ(world.live("SELECT count(*) FROM pg_database WHERE datname = 'postgres_from_before'"), "1");
+    world.recover("before");
 }
 
 TEST(RecoverTables, WhatWasDamagedIsFoundAndBroughtBack) {

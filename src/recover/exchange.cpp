@@ -26,6 +26,21 @@ constexpr Span look_limit = 60s, loading_limit = std::chrono::hours(24);
 
 }  // namespace
 
+std::string loaded_name(const std::string& live, const std::string& recovery) {
+    return fmt::format("{}_from_{}", live, recovery);
+}
+
+std::string replaced_name(const std::string& live, const std::string& recovery) {
+    return fmt::format("{}_before_{}", live, recovery);
+}
+
+Result<void> leave_databases(const std::string& state_directory, Recovery& recovery) {
+    recovery.says = get_string(get(recovery.proof, "promotion"), "proof").value_or("");
+    recovery.proof.erase("promotion");
+    recovery.stage = Stage::recovered;
+    return write_recovery(state_directory, recovery);
+}
+
 Exchange::Exchange(std::string state_directory, const Estate& estate, Recovery& recovery, const Target& target,
                    ExchangeOptions options)
     : state_(std::move(state_directory)),
@@ -34,8 +49,8 @@ Exchange::Exchange(std::string state_directory, const Estate& estate, Recovery& 
       target_(target),
       options_(std::move(options)),
       live_(live_database(target, recovery)),
-      from_(fmt::format("{}_from_{}", live_, recovery.name)),
-      before_(fmt::format("{}_before_{}", live_, recovery.name)),
+      from_(loaded_name(live_, recovery.name)),
+      before_(replaced_name(live_, recovery.name)),
       loading_(fmt::format("{}_loading_{}", live_, recovery.name)) {}
 
 void Exchange::tell(const std::string& step) const {
@@ -303,9 +318,7 @@ Result<void> Exchange::put_back() {
         return Error{Fault::refused, fmt::format("{} served as {}, and has what was written meanwhile", from_, live_),
                      fmt::format("take from it what is worth it; kedge recover discard {} removes it", recovery_.name)};
     if (where == Whereabouts::beside) TRY(server_->drop(from_));
-    const std::string says = get_string(get(recovery_.proof, "promotion"), "proof").value_or("");
-    recovery_.proof.erase("promotion");
-    return note(Stage::recovered, says);
+    return leave_databases(state_, recovery_);
 }
 
 Result<void> Exchange::remove_databases() {
@@ -315,9 +328,7 @@ Result<void> Exchange::remove_databases() {
     TRY(server_->drop(loading_));
     if (where == Whereabouts::beside) TRY(server_->drop(from_));
     if (where == Whereabouts::in_place && replaces()) TRY(server_->drop(before_));
-    const std::string says = get_string(get(recovery_.proof, "promotion"), "proof").value_or("");
-    recovery_.proof.erase("promotion");
-    return note(Stage::recovered, says);
+    return leave_databases(state_, recovery_);
 }
 
 }  // namespace kedge::recover

@@ -22,6 +22,14 @@
 
 namespace kedge::recover {
 
+// What the copy is called beside `live`, and what `live` is called after it.
+std::string loaded_name(const std::string& live, const std::string& recovery);
+std::string replaced_name(const std::string& live, const std::string& recovery);
+
+// Of one that was loaded or exchanged: it stands beside production again, and its databases in the running server are
+// nobody's any more.
+Result<void> leave_databases(const std::string& state_directory, Recovery& recovery);
+
 struct ExchangeOptions {
     std::optional<std::string> region{};  // where the primary is expected; nothing: wherever
     std::size_t threads = 1;

@@ -38,7 +38,9 @@ Json read_rates(const std::string& path) {
 
 std::optional<double> median_of(const Json& rates, Work work) {
     std::vector<double> all;
-    for (const Json& rate : get(rates, name_of(work)))
+    const Json& noted = get(rates, name_of(work));
+    if (!noted.is_array()) return std::nullopt;
+    for (const Json& rate : noted)
         if (rate.is_number() && rate.get<double>() > 0) all.push_back(rate.get<double>());
     if (all.empty()) return std::nullopt;
     std::ranges::sort(all);
