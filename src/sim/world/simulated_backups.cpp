@@ -179,6 +179,8 @@ std::optional<std::string> SimulatedBackups::take(Held& held, const std::string&
     if (database == nullptr) return held.policy.of + " is no database";
     const DatabaseModel::Server* const server = reachable_copy(ground_, *database, region);
     if (server == nullptr) return fmt::format("{}@{} does not answer", held.policy.of, region);
+    if (held.policy.kind == BackupKind::dump && database->gone)
+        return fmt::format("{}@{}: its database is not there", held.policy.of, region);
     note_taken(held);
     if (held.policy.kind == BackupKind::dump) held.holds = server->held;
     return std::nullopt;

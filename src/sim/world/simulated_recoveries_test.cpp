@@ -196,5 +196,14 @@ TEST_F(SimulatedRecoveriesTest, NoBackupIsTakenOfAServerThatDoesNotAnswer) {
     EXPECT_THAT(backups.failure("images", "r/create").value().value_or(""), HasSubstr("does not answer"));
 }
 
+TEST_F(SimulatedRecoveriesTest, NoDumpIsTakenOfADatabaseThatIsGone) {
+    database.gone = true;
+    for (const char* policy : {"images", "nightly"})
+        ASSERT_TRUE(backups.create(policy, "east", fmt::format("r/{}", policy), soon()));
+    pass(2min);
+    EXPECT_EQ(backups.failure("images", "r/images").value(), std::nullopt);
+    EXPECT_THAT(backups.failure("nightly", "r/nightly").value().value_or(""), HasSubstr("not there"));
+}
+
 }  // namespace
 }  // namespace kedge::sim

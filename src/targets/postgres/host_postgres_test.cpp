@@ -156,6 +156,21 @@ TEST_F(Host, KeepsItsOwnSettingsAndLogsWhenItIsRewound) {
     for (const char* what : {"rejoin", "kept", "passfile"}) EXPECT_FALSE(exists_beside(what)) << what;
 }
 
+TEST_F(Host, SeesAServerWhoseDatabaseIsClosed) {
+    const auto other = Connection::open({east.conninfo(), {}, "template1"}, soon()).connection;
+    ASSERT_TRUE(other != nullptr);
+    const auto closed = other->exchange({{{"ALTER DATABASE postgres ALLOW_CONNECTIONS false", {}}},
+                                         {{"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+                                           " 'postgres'",
+                                           {}}}},
+                                        soon());
+    ASSERT_TRUE(closed.answers.back().committed);
+    const DatabaseLook seen = database.look("east", soon()).value();
+    EXPECT_EQ(seen.serves, Truth::no);
+    EXPECT_EQ(seen.writable, Truth::yes);
+    EXPECT_NE(seen.says.find("its database postgres is closed"), std::string::npos) << seen.says;
+}
+
 TEST_F(Host, MakesTheSlotThatAStandbyStreamsFrom) {
     east.configure("primary_slot_name = 'east_slot'");
     fail_over();
