@@ -119,7 +119,7 @@ Result<void> SimulatedStore::write(const std::string& name, const std::string& c
     return {};
 }
 
-SimulatedSamples::SimulatedSamples(Ground& ground, std::vector<DatabaseModel*> databases) : ground_(ground) {
+SimulatedSamples::SimulatedSamples(Ground& ground, const std::vector<DatabaseModel*>& databases) : ground_(ground) {
     for (DatabaseModel* database : databases) {
         seen_.push_back({.database = database, .at = {}, .primary = {}, .acknowledged = {}, .timelines = {}});
         seen_.back().timelines.resize(database->servers().size());

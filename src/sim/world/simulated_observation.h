@@ -85,7 +85,7 @@ private:
 class SimulatedSamples final : public Samples {
 public:
     // The databases outlive it.
-    SimulatedSamples(Ground& ground, std::vector<DatabaseModel*> databases);
+    SimulatedSamples(Ground& ground, const std::vector<DatabaseModel*>& databases);
     Result<std::optional<LagSample>> latest(const std::string& database) const override;
 
     bool watching = true;
