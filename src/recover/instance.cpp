@@ -24,9 +24,11 @@ constexpr Span replay_limit = std::chrono::hours(2), restart_limit = 10min, quer
 
 constexpr const char* working_settings =
     "max_wal_size = 64GB\ncheckpoint_timeout = 1h\nmax_logical_replication_workers = 0\nprimary_conninfo = ''\n";
-// It stays, and people may promote it: then it has to survive a crash.
+// It stays, and people may promote it: then it has to survive a crash. Its tables are only read until it gets
+// production's settings, and marking their pages would take the machine from whoever reads them; what must be vacuumed
+// lest transaction ids run out is in any case.
 constexpr const char* durable_settings =
-    "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nautovacuum = on\nshared_preload_libraries = ''\n"
+    "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nautovacuum = off\nshared_preload_libraries = ''\n"
     "max_logical_replication_workers = 0\nprimary_conninfo = ''\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n"
     "lc_messages = 'C'\n";
 
