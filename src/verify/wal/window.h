@@ -91,7 +91,7 @@ struct Recovery {
     std::optional<TransactionEnd> last;       // the last one that is in
     std::optional<TransactionEnd> first_out;  // the first one that is not
     std::uint64_t copy_bytes = 0, replay_bytes = 0;
-    Span takes{};                         // roughly, by `rates`
+    Span takes{};  // roughly, by `rates`
     RecoveryRates rates{};
     std::optional<Moment> before, after;  // of a moment that is not possible: the nearest that are
 };
