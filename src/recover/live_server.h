@@ -2,7 +2,6 @@
 #pragma once
 
 #include <stop_token>
-
 #include <string>
 
 #include "backup/servers.h"
