@@ -47,7 +47,7 @@ public:
         check(run_or_fail(words({"build", "first"}), within(30s)).has_value(), "the index can be built");
     }
     // Nothing that a test started outlives it.
-    ~CommandIndexWorld() override { end_job(); }
+    ~CommandIndexWorld() override { signal_job(SIGKILL); }
 
     Index& index() override { return index_; }
     Moment after(Span span) const override { return SystemClock{}.now() + span; }
@@ -66,7 +66,9 @@ public:
         shared_source().reset();
         source_->server->sql("DELETE FROM knowledge_nodes WHERE id LIKE 'kn_7%'");
     }
-    void kill_job() override { check(end_job(), "a job runs"); }
+    void hold_job() override { signal_job(SIGSTOP); }
+    void let_job_go_on() override { signal_job(SIGCONT); }
+    void kill_job() override { check(signal_job(SIGKILL), "a job runs"); }
     void lose_source() override {
         shared_source().reset();
         source_->server->kill();
@@ -89,11 +91,11 @@ private:
         return all;
     }
     // The pid of whoever holds the lock stands in it.
-    bool end_job() const {
+    bool signal_job(int signal) const {
         const auto free = FileLock::acquire(files_.lock());
         if (free) return false;
         const auto pid = read_file(files_.lock());
-        return pid && kill(std::stoi(*pid), SIGKILL) == 0;
+        return pid && kill(std::stoi(*pid), signal) == 0;
     }
 
     ScratchDirectory directory_;

@@ -17,6 +17,7 @@ namespace kedge::lab {
 namespace {
 
 constexpr Span deadline_default = std::chrono::seconds{10};
+constexpr Span pause_at_most = std::chrono::seconds{2};
 
 Json outcome_json(const Departure::Outcome& outcome) {
     return {{"processes", outcome.seen.size()}, {"took", to_string(outcome.took)}, {"looks", outcome.looks}};
@@ -238,18 +239,29 @@ void Supervisor::pause(Component& component, int signal, const Reply& reply) {
     if (!component.is_up())
         return reply(Error{Fault::refused,
                            fmt::format("{}: does not run ({})", component.spec.name, to_string(component.phase))});
-    // A process that was made while the others were stopped is found by the second look.
+    // One that runs stops when its processor comes to the signal; until then it may make one more. So all are listed
+    // once more after all have stopped.
+    const bool stops = signal == SIGSTOP;
+    const Moment end = loop_.now() + pause_at_most;
     std::size_t count = 0;
-    for (int look = 0; look < 2; ++look) {
+    for (int looks_in_a_row = 0; looks_in_a_row < 2; ++looks_in_a_row) {
         const Result<std::vector<Process>> all = processes_of(geteuid());
         if (!all) return reply(all.error());
         const std::vector<Process> members = belonging(*all, component.traces(directory_));
         count = members.size();
-        for (const Process& process : members)
+        for (const Process& process : members) {
+            if ((process.state == 'T') == stops) continue;
+            if (loop_.now() > end)
+                return reply(
+                    Error{Fault::outcome_unknown,
+                          fmt::format("{}: process {} has not {} within {}", component.spec.name, process.id.pid,
+                                      stops ? "stopped" : "gone on", readable(pause_at_most))});
             if (const Result<ProcessHandle> handle = ProcessHandle::open(process.id))
                 static_cast<void>(handle->signal(signal).has_value());
+            looks_in_a_row = -1;
+        }
     }
-    component.phase = signal == SIGSTOP ? Phase::paused : Phase::running;
+    component.phase = stops ? Phase::paused : Phase::running;
     reply(Json{{"processes", count}});
 }
 

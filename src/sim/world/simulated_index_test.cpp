@@ -19,6 +19,8 @@ public:
     std::int64_t rows() const override { return model_.rows(); }
     void lose_entries() override { model_.lose_entries(100); }
     void remove_rows() override { model_.remove_rows(100); }
+    void hold_job() override {}  // time passes only while one waits
+    void let_job_go_on() override {}
     void kill_job() override { model_.kill_job(); }
     void lose_source() override {
         for (DatabaseModel::Server& server : database_.servers()) ground_.set_health(server.part, Health::dead);

@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <utility>
 
@@ -180,16 +179,17 @@ void ScratchServer::kill() {
 }
 
 void ScratchServer::freeze() const {
-    // The postmaster comes first; what it forked while the others were listed is found in the next round.
-    std::set<pid_t> frozen;
-    for (bool is_new = true; is_new;) {
-        is_new = false;
-        for (const pid_t pid : processes())
-            if (frozen.insert(pid).second) {
-                ::kill(pid, SIGSTOP);
-                is_new = true;
-            }
-    }
+    // One that runs stops when its processor comes to the signal; until then it may fork one more. So all are listed
+    // once more after all have stopped.
+    const Moment end = soon();
+    for (int looks_in_a_row = 0; looks_in_a_row < 2; ++looks_in_a_row)
+        for (const pid_t pid : processes()) {
+            const auto fields = stat_fields(fmt::format("/proc/{}", pid));
+            if (fields.empty() || fields[0] == "T" || fields[0] == "Z") continue;
+            check(SystemClock{}.now() < end, "every process of a scratch server stops");
+            ::kill(pid, SIGSTOP);
+            looks_in_a_row = -1;
+        }
 }
 
 void ScratchServer::thaw() const {
