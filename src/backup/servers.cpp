@@ -7,6 +7,7 @@
 
 #include "backup/sql_text.h"
 #include "os/secret.h"
+#include "targets/database.h"
 
 namespace kedge::backup {
 namespace {
@@ -84,6 +85,7 @@ Result<std::string> ask_postgres(const PostgresServer& server, const std::string
     environment.push_back(
         fmt::format("PGOPTIONS=-c statement_timeout={} -c default_transaction_read_only=on", milliseconds));
     environment.push_back("PGCONNECT_TIMEOUT=5");
+    environment.push_back("PGCLIENTENCODING=UTF8");
     // The server ends the statement; the limit here is for one that has fallen silent.
     const RunOutput output =
         TRY(run({server.program("psql"), "-X", "-q", "-A", "-t", "-F", "\t", "-w", "-v", "ON_ERROR_STOP=1", "-d",
@@ -110,10 +112,6 @@ std::string to_database(const std::string& connection, const std::string& databa
         quoted += letter;
     }
     return fmt::format("{} dbname='{}'", connection, quoted);
-}
-
-std::string other_database(const std::string& database) {
-    return database == "postgres" ? "template1" : "postgres";
 }
 
 Result<bool> has_database(const PostgresServer& server, const std::string& database, const std::stop_token& stop) {

@@ -28,8 +28,6 @@ struct PostgresServer {
 
 // `connection`, a libpq connection string of either form, to another database.
 std::string to_database(const std::string& connection, const std::string& database);
-// One that a server has besides `database`, to speak of that from.
-std::string other_database(const std::string& database);
 
 // The copy that is read, for backups and to be compared with, in the database that the target names: in `region` if it
 // is named, else a standby that answers, else the primary. unavailable if none answers; says what each did.

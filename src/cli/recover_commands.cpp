@@ -109,6 +109,7 @@ Result<void> remove_databases(const Context& context, const std::string& state, 
     const Target* target = estate.target(recovery.target);
     if (target == nullptr)
         return Error{Fault::not_found, fmt::format("the estate has no target `{}`", recovery.target)};
+    TRY(estate.require_armed(*target));
     auto removed = recover::Exchange(state, estate, recovery, *target, {}).remove_databases();
     if (!removed && removed.error().fault == Fault::unavailable && removed.error().hint.empty())
         return Error{Fault::unavailable, removed.error().message,

@@ -23,7 +23,7 @@ using recover::Recovery;
 
 struct Promote {
     std::string name, region, confirm;
-    bool prepare = false, dry_run = false;
+    bool prepare = false, dry_run = false, though_erased = false;
 };
 struct ExchangeNames {
     std::string name, region, confirm;
@@ -40,14 +40,17 @@ struct Swap {
     const Target& target() const { return *estate.target(recovery.target); }
 };
 
-Result<Swap> swap_of(const Context& context, const std::string& name) {
+// `changes`: production, whose owner has to agree to that.
+Result<Swap> swap_of(const Context& context, const std::string& name, bool changes) {
     const std::string state = TRY(find_state_directory(context));
     Estate estate = TRY(find_estate(context));
     TRY(recover::find_recovery(state, name));
     LockFile lock = TRY(recover::lock_recovery(state, name));
     Recovery recovery = TRY(recover::find_recovery(state, name));
-    if (estate.target(recovery.target) == nullptr)
+    const Target* const target = estate.target(recovery.target);
+    if (target == nullptr)
         return Error{Fault::not_found, fmt::format("the estate has no target `{}`", recovery.target)};
+    if (changes) TRY(estate.require_armed(*target));
     return Swap{std::move(estate), state, std::move(lock), std::move(recovery)};
 }
 
@@ -69,6 +72,12 @@ Result<recover::Production> production_of(const Swap& swapping, const std::strin
 
 ExitCode fail(Console& console, const std::string& failed, const Error& error) {
     return error.fault == Fault::invalid_input ? console.fail_usage(error) : console.fail(failed, error);
+}
+
+// What stands then is said in either case.
+ExitCode fail_or_interrupted(Context& context, const std::string& failed, const Error& error) {
+    const ExitCode code = context.console().fail(failed, error);
+    return context.around().interrupted() ? ExitCode::interrupted : code;
 }
 
 void tell_swap(Console& console, const Swap& swapping) {
@@ -102,7 +111,7 @@ ExitCode tell_possible(Console& console, const Swap& swapping, const std::string
 ExitCode promote_recovery(Context& context, const Promote& options) {
     Console& console = context.console();
     constexpr const char* failed = "it was not swapped in";
-    auto swapping = swap_of(context, options.name);
+    auto swapping = swap_of(context, options.name, !options.dry_run);
     if (!swapping) return fail(console, failed, swapping.error());
     const auto production = production_of(*swapping, options.region);
     if (!production) return fail(console, failed, production.error());
@@ -136,7 +145,7 @@ recover::ExchangeOptions exchange_options(const std::string& region, Progress& p
 ExitCode exchange_recovery(Context& context, const ExchangeNames& options) {
     Console& console = context.console();
     constexpr const char* failed = "they were not exchanged";
-    auto swapping = swap_of(context, options.name);
+    auto swapping = swap_of(context, options.name, !options.dry_run);
     if (!swapping) return fail(console, failed, swapping.error());
     const auto region = region_of(*swapping, options.region);
     if (!region) return fail(console, failed, region.error());
@@ -157,8 +166,7 @@ ExitCode exchange_recovery(Context& context, const ExchangeNames& options) {
         TRY(exchange.load());
         return options.load ? Result<void>{} : exchange.swap();
     }();
-    if (context.around().interrupted()) return ExitCode::interrupted;
-    if (!done) return console.fail(failed, done.error());
+    if (!done) return fail_or_interrupted(context, failed, done.error());
     if (options.dry_run) return tell_possible(console, *swapping, swapping->target().name);
     tell_swap(console, *swapping);
     return ExitCode::ok;
@@ -167,7 +175,7 @@ ExitCode exchange_recovery(Context& context, const ExchangeNames& options) {
 ExitCode put_recovery_back(Context& context, const Promote& options) {
     Console& console = context.console();
     constexpr const char* failed = "it was not put back";
-    auto swapping = swap_of(context, options.name);
+    auto swapping = swap_of(context, options.name, true);
     if (!swapping) return fail(console, failed, swapping.error());
     const auto region = region_of(*swapping, options.region);
     if (!region) return fail(console, failed, region.error());
@@ -183,17 +191,18 @@ ExitCode put_recovery_back(Context& context, const Promote& options) {
             fmt::format("Type the recovery's name, {}, to take it out of production's place:", options.name));
         !yes)
         return console.fail(failed, yes.error());
+    if (exchanged) context.around().catch_interrupt();
     const Result<void> done = [&]() -> Result<void> {
         if (!exchanged)
             return recover::Promotion(swapping->state, swapping->estate, swapping->recovery, *production, {})
-                .put_back();
+                .put_back(options.though_erased);
         verify::Effort effort;
         Progress progress(context, effort);
         return recover::Exchange(swapping->state, swapping->estate, swapping->recovery, swapping->target(),
                                  exchange_options(*region, progress))
             .put_back();
     }();
-    if (!done) return console.fail(failed, done.error());
+    if (!done) return fail_or_interrupted(context, failed, done.error());
     tell_swap(console, *swapping);
     return ExitCode::ok;
 }
@@ -234,11 +243,15 @@ std::vector<Command> recover_promote_commands() {
         command("recover put-back", "Put what was production back in its place", put_recovery_back)
             .argument("NAME", &Promote::name, "the recovery that was swapped in")
             .option("in", "REGION", &Promote::region, "where it was; known once it was prepared")
+            .flag("though-erased", &Promote::though_erased,
+                  "of one that was promoted: even if people were erased since")
             .option("confirm", "NAME", &Promote::confirm, "its name again: do it")
             .details(
                 "Of one that was promoted, under production's fence: the copy stands beside production again, with "
                 "all that was written to it meanwhile; production is not started. Of one that was exchanged: the "
-                "names change back, and what was written meanwhile is in DATABASE_from_NAME.")
+                "names change back, and what was written meanwhile is in DATABASE_from_NAME; who was erased meanwhile "
+                "is "
+                "taken out of what serves again, and its sequences move on first.")
             .example("kedge recover put-back before-the-import")
             .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::conflict, ExitCode::refused})};
 }

@@ -35,7 +35,7 @@ struct ExtractTables {
     Span limit = std::chrono::hours{1};
 };
 
-enum class Use { looked_at, taken_from };
+enum class Use { looked_at, taken_from, brought_back };
 
 // A recovery that may be used, held while it is, and the target of the estate that it is of.
 struct TablesGround {
@@ -53,16 +53,18 @@ Result<TablesGround> ground_of(const Context& context, const std::string& name, 
     Estate estate = TRY(find_estate(context));
     recover::Recovery recovery = TRY(recover::find_recovery(state, name));
     TablesGround ground{std::move(estate), state, std::move(recovery), std::move(lock)};
+    const Target* const target = ground.estate.target(ground.recovery.target);
+    if (target == nullptr)
+        return Error{Fault::not_found, fmt::format("the estate has no target `{}`", ground.recovery.target)};
+    if (use == Use::brought_back) TRY(ground.estate.require_armed(*target));
     TRY(recover::check_usable(ground.recovery));
     if (ground.recovery.is_cache()) return Error{Fault::refused, fmt::format("{} is a cache: it has no tables", name)};
     // The ledger may have grown since: whoever was erased meanwhile must not go back to production.
-    if (use == Use::taken_from) {
+    if (use != Use::looked_at) {
         recover::pass_gate(ground.recovery, ground.estate, {});
         TRY(recover::write_recovery(state, ground.recovery));
         TRY(recover::check_usable(ground.recovery));
     }
-    if (ground.estate.target(ground.recovery.target) == nullptr)
-        return Error{Fault::not_found, fmt::format("the estate has no target `{}`", ground.recovery.target)};
     return ground;
 }
 
@@ -156,7 +158,7 @@ ExitCode extract_tables(Context& context, const ExtractTables& options) {
     Console& console = context.console();
     const auto chosen = chosen_of(options);
     if (!chosen) return console.fail_usage(chosen.error());
-    const auto ground = ground_of(context, options.name, Use::taken_from);
+    const auto ground = ground_of(context, options.name, options.dry_run ? Use::taken_from : Use::brought_back);
     if (!ground) return fail_extraction(context, ground.error());
     context.around().catch_interrupt();
     recover::ExtractOptions extracting{.chosen = *chosen,

@@ -1,5 +1,7 @@
 #include "estate/estate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace kedge {
@@ -104,6 +106,16 @@ const Person* Estate::person_by_login(std::string_view login) const {
     if (login.empty()) return nullptr;
     const auto found = std::ranges::find(people, login, &Person::login);
     return found != people.end() ? &*found : nullptr;
+}
+
+Result<void> Estate::require_armed(const std::vector<std::string>& not_armed) const {
+    if (not_armed.empty()) return {};
+    return Error{Fault::refused, fmt::format("not armed, so Kedge only looks at: {}", fmt::join(not_armed, ", ")),
+                 fmt::format("set `armed: true` in {} once their owner agrees", path)};
+}
+
+Result<void> Estate::require_armed(const Target& target) const {
+    return target.armed ? Result<void>() : require_armed(std::vector{target.name});
 }
 
 }  // namespace kedge

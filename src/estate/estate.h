@@ -131,6 +131,9 @@ struct Estate {
     const BackupPolicy* backup(std::string_view name) const;
     const Person* person(std::string_view name) const;
     const Person* person_by_login(std::string_view login) const;
+    // refused, with the names of those that are not armed and what to do. None of them: success.
+    Result<void> require_armed(const std::vector<std::string>& not_armed) const;
+    Result<void> require_armed(const Target& target) const;
 };
 
 }  // namespace kedge

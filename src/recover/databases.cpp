@@ -9,6 +9,8 @@
 #include "backup/servers.h"
 #include "backup/sql_text.h"
 #include "base/json.h"
+#include "os/clock.h"
+#include "os/wait.h"
 #include "recover/sql_session.h"
 
 namespace kedge::recover {
@@ -16,9 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Span question_limit = 60s, directory_limit = 10min;
-// All that is asked of one server while a copy is loaded into it.
-constexpr Span conversation_limit = std::chrono::hours(48);
+constexpr Span question_limit = 60s, directory_limit = 10min, end_limit = 20s;
 constexpr std::size_t database_name_max = 63;  // NAMEDATALEN - 1
 
 std::set<std::string> lines_of(const std::string& text) {
@@ -84,10 +84,34 @@ backup::PostgresServer Databases::reached(const std::string& name) const {
     return server;
 }
 
+Result<void> Databases::begin() {
+    SqlSession session = TRY(SqlSession::open(reached(maintenance_), server_.region, within(limit_, stop_)));
+    backend_ = TRY(session.ask(
+        "SELECT format('pid = %s AND backend_start = %L', pid, backend_start) FROM pg_stat_activity WHERE pid = "
+        "pg_backend_pid()"));
+    session_ = std::move(session);
+    return {};
+}
+
+// A server that was left in the middle of a statement goes on with it.
+Result<Databases> Databases::after_failure() {
+    session_.reset();
+    Databases again(server_, "", {});
+    again.maintenance_ = maintenance_;
+    again.limit_ = question_limit;
+    if (backend_.empty()) return again;
+    TRY(again.ask(fmt::format("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {}", backend_)));
+    for (const Moment end = SystemClock{}.now() + end_limit;;) {
+        if (TRY(again.ask("SELECT count(*) FROM pg_stat_activity WHERE " + backend_)) == "0") return again;
+        if (SystemClock{}.now() > end)
+            return Error{Fault::unavailable, "the server does not end what it was asked before"};
+        wait_out(within(20ms));
+    }
+}
+
 // A session that was told no is spent.
 Result<std::string> Databases::ask(const std::string& sql) {
-    if (!session_)
-        session_ = TRY(SqlSession::open(reached(maintenance_), server_.region, within(conversation_limit, stop_)));
+    if (!session_) TRY(begin());
     auto answer = session_->ask(sql);
     if (!answer) session_.reset();
     return answer;

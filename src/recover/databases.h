@@ -1,6 +1,7 @@
 // The databases of a running server: made, filled, closed and renamed, while the server goes on serving others.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 #include "backup/servers.h"
 #include "base/result.h"
 #include "recover/sql_session.h"
+#include "targets/database.h"
 
 namespace kedge::recover {
 
@@ -26,7 +28,11 @@ class Databases {
 public:
     // `live` is the one that it is about.
     Databases(backup::PostgresServer server, const std::string& live, std::stop_token stop)
-        : server_(std::move(server)), maintenance_(backup::other_database(live)), stop_(std::move(stop)) {}
+        : server_(std::move(server)), maintenance_(other_database(live)), stop_(std::move(stop)) {}
+
+    // Another conversation with the server, of a minute, which nobody calls off, after the one here has failed. The
+    // server has ended the one here by then: nothing of it can come about any more. unavailable if that cannot be seen.
+    Result<Databases> after_failure();
 
     // `name` on this server; a name that PostgreSQL would cut off (63 bytes) is refused by check_database_name.
     backup::PostgresServer reached(const std::string& name) const;
@@ -54,11 +60,14 @@ public:
 
 private:
     Result<std::string> ask(const std::string& sql);
+    Result<void> begin();
 
-    const backup::PostgresServer server_;
-    const std::string maintenance_;
-    const std::stop_token stop_;
+    backup::PostgresServer server_;
+    std::string maintenance_;
+    std::stop_token stop_;
+    Span limit_ = std::chrono::hours(48);  // of all that is asked while a copy is loaded
     std::optional<SqlSession> session_;
+    std::string backend_;  // which one the server has for the conversation, as a condition
 };
 
 // refused for one that PostgreSQL would cut off.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "backup/sql_text.h"
+#include "base/digest.h"
 #include "recover/row_filter.h"
 
 namespace kedge::recover {
@@ -40,8 +41,26 @@ struct Reference {
 struct ErasureCatalogue {
     // By table the types of its columns; partitions stand for their parent.
     std::map<std::string, std::map<std::string, std::string>> columns;
+    std::map<std::string, std::vector<std::string>> primary_keys;
+    std::set<std::string> partitioned;
     std::vector<Reference> references;
+    std::vector<std::string> views;  // materialized and filled: those that others read come first
 };
+
+// What is read of the catalogue beside tables.
+constexpr const char* primary_keys_query =
+    "SELECT n.nspname || '.' || c.relname, a.attname, c.relkind FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (number, "
+    "at) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number WHERE i.indisprimary AND NOT "
+    "c.relispartition AND k.at <= i.indnkeyatts ORDER BY 1, k.at";
+constexpr const char* views_query =
+    "WITH RECURSIVE reads AS (SELECT DISTINCT r.ev_class AS reader, d.refobjid AS what FROM pg_rewrite r JOIN "
+    "pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass "
+    "AND d.refobjid <> r.ev_class WHERE r.ev_type = '1'), "
+    "levels AS (SELECT oid AS one, 0 AS level FROM pg_class WHERE relkind = 'm' UNION "
+    "SELECT reads.reader, level + 1 FROM levels JOIN reads ON reads.what = levels.one) "
+    "SELECT n.nspname || '.' || c.relname FROM levels JOIN pg_class c ON c.oid = levels.one JOIN pg_namespace n ON "
+    "n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated GROUP BY 1 ORDER BY max(level), 1";
 
 // A partition is reached through its parent.
 Result<ErasureCatalogue> read_erasure_catalogue(const backup::PostgresServer& server, const std::stop_token& stop) {
@@ -71,6 +90,13 @@ Result<ErasureCatalogue> read_erasure_catalogue(const backup::PostgresServer& se
             const bool single = row[4] == "1";
             catalogue.references.push_back({row[0], single ? row[1] : "", row[2], single ? row[3] : ""});
         }
+    for (const auto& row : rows_of(TRY(backup::ask_postgres(server, primary_keys_query, catalogue_limit, stop))))
+        if (row.size() == 3) {
+            catalogue.primary_keys[row[0]].push_back(row[1]);
+            if (row[2] == "p") catalogue.partitioned.insert(row[0]);
+        }
+    for (const auto& row : rows_of(TRY(backup::ask_postgres(server, views_query, catalogue_limit, stop))))
+        if (row.size() == 1) catalogue.views.push_back(row[0]);
     return catalogue;
 }
 
@@ -152,13 +178,20 @@ public:
             "ALTER TABLE kedge_erased ALTER subject SET STATISTICS 0;\n"
             "COPY kedge_erased FROM STDIN;\n";
         for (const std::string& subject : subjects) text_ += field_of(subject) + "\n";
-        text_ += "\\.\nANALYZE kedge_erased;\n";
+        text_ +=
+            "\\.\nANALYZE kedge_erased;\n"
+            "CREATE TEMPORARY TABLE kedge_changed (name text, wanted bigint, changed bigint) ON COMMIT DROP;\n";
         for (const ValuesOfIds* values : {&ids_as_numbers, &ids_as_uuids}) add_ids(*values);
         picked_.assign(map_.tables.size(), false);
         for (std::size_t i = 0; i < map_.tables.size(); ++i) pick(i);
         for (const std::size_t i : children_first()) change(i);
-        for (const ErasedTable& table : map_.tables) prove(table);
-        return text_ + "COMMIT;\n";
+        if (!subjects.empty())
+            for (const std::string& view : catalogue_.views)
+                if (!map_.is_not_personal(view))
+                    text_ += fmt::format("REFRESH MATERIALIZED VIEW {};\n", sql_table(view));
+        prove_changed();
+        for (std::size_t i = 0; i < map_.tables.size(); ++i) prove(i);
+        return text_ + "SELECT name, changed FROM kedge_changed;\nCOMMIT;\n";
     }
 
 private:
@@ -193,10 +226,34 @@ private:
                             sql_name(table.key), sql_name(reference_of(catalogue_, table)->to_column),
                             sql_table(table.through), pick_of(parent));
         }
-        text_ += fmt::format(
-            "CREATE TEMPORARY TABLE {0} ON COMMIT DROP AS SELECT t.tableoid AS place, t.ctid AS at FROM {1} t WHERE "
-            "{2};\nANALYZE {0};\n",
-            pick_of(index).substr(std::string_view("pg_temp.").size()), sql_table(table.name), condition);
+        const std::string pick = pick_of(index).substr(std::string_view("pg_temp.").size());
+        text_ +=
+            fmt::format("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT t.tableoid AS place, t.ctid AS at", pick);
+        const std::vector<std::string> columns = identity_of(table);
+        for (std::size_t i = 0; i < columns.size(); ++i) text_ += fmt::format(", t.{} AS k{}", sql_name(columns[i]), i);
+        text_ += fmt::format(" FROM {} t WHERE {};\n", sql_table(table.name), condition);
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            text_ += fmt::format("ALTER TABLE {} ALTER k{} SET STATISTICS 0;\n", pick, i);
+        text_ += fmt::format("ANALYZE {};\n", pick);
+    }
+
+    // What a row is known by while others change: where it lies may change with them, by a trigger or a foreign key.
+    std::vector<std::string> identity_of(const ErasedTable& table) const {
+        const auto key = catalogue_.primary_keys.find(table.name);
+        return key == catalogue_.primary_keys.end() ? std::vector{table.key} : key->second;
+    }
+
+    // Of a row `t` of the table, later.
+    std::string is_picked(std::size_t index) const {
+        const ErasedTable& table = map_.tables[index];
+        std::string condition = fmt::format("EXISTS (SELECT FROM {} x WHERE ", pick_of(index));
+        // A primary key is one table's, not that of those which inherit from it.
+        if (catalogue_.primary_keys.contains(table.name) && !catalogue_.partitioned.contains(table.name))
+            condition += "x.place = t.tableoid AND ";
+        const std::vector<std::string> columns = identity_of(table);
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            condition += fmt::format("{}x.k{} = t.{}", i == 0 ? "" : " AND ", i, sql_name(columns[i]));
+        return condition + ")";
     }
 
     // Tables that refer to others before those, as far as there is an order.
@@ -218,11 +275,22 @@ private:
     void change(std::size_t index) {
         const ErasedTable& table = map_.tables[index];
         const std::string name = sql_table(table.name);
-        const std::string which = fmt::format("FROM {} x WHERE t.tableoid = x.place AND t.ctid = x.at", pick_of(index));
-        const std::string made = table.is_removed ? fmt::format("DELETE FROM {} t USING {}", name, which.substr(5))
-                                                  : fmt::format("UPDATE {} t SET {} {}", name, values_of(table), which);
-        text_ += fmt::format("WITH changed AS ({} RETURNING 1) SELECT {}, count(*) FROM changed;\n", made,
-                             sql_literal(table.name));
+        const std::string made = table.is_removed ? fmt::format("DELETE FROM {} t", name)
+                                                  : fmt::format("UPDATE {} t SET {}", name, values_of(table));
+        // Fewer than were picked is right only if the others were gone before.
+        text_ += fmt::format(
+            "WITH changed AS ({0} WHERE {1} RETURNING 1), made AS (SELECT count(*) AS many FROM changed) "
+            "INSERT INTO kedge_changed SELECT {2}, CASE WHEN many < (SELECT count(*) FROM {3}) THEN (SELECT count(*) "
+            "FROM {4} t WHERE {1}) ELSE many END, many FROM made;\n",
+            made, is_picked(index), sql_literal(table.name), pick_of(index), name);
+    }
+
+    // A trigger may keep a row as it is.
+    void prove_changed() {
+        text_ +=
+            "DO $kedge$ DECLARE kept text; BEGIN SELECT string_agg(name, ', ') INTO kept FROM pg_temp.kedge_changed "
+            "WHERE changed < wanted; IF kept IS NOT NULL THEN RAISE EXCEPTION 'rows of erased people are left in %', "
+            "kept; END IF; END $kedge$;\n";
     }
 
     static std::string values_of(const ErasedTable& table) {
@@ -237,14 +305,17 @@ private:
         return values;
     }
 
-    // Nobody who is erased is found by their id any more.
-    void prove(const ErasedTable& table) {
-        if (!table.through.empty()) return;
-        const std::string name = sql_table(table.name);
+    // Nobody who is erased is found by their id any more, and no row that had to go is there.
+    void prove(std::size_t index) {
+        const ErasedTable& table = map_.tables[index];
+        if (table.through.empty()) prove_none(table, is_erased(table));
+        if (table.is_removed) prove_none(table, is_picked(index));
+    }
+    void prove_none(const ErasedTable& table, const std::string& condition) {
         text_ += fmt::format(
             "DO $kedge$ BEGIN IF EXISTS (SELECT FROM {} t WHERE {}) THEN "
             "RAISE EXCEPTION 'rows of erased people are left in %', {}; END IF; END $kedge$;\n",
-            name, is_erased(table), sql_literal(table.name));
+            sql_table(table.name), condition, sql_literal(table.name));
     }
 
     const ErasureMap& map_;
@@ -263,6 +334,7 @@ Result<std::map<std::string, std::uint64_t>> run_erasure(const backup::PostgresS
                                                          const std::string& script, const std::stop_token& stop) {
     Environment environment = server.environment;
     environment.push_back("PGCONNECT_TIMEOUT=5");
+    environment.push_back("PGCLIENTENCODING=UTF8");  // as the ledger's ids are
     const RunOutput output =
         TRY(run({server.program("psql"), "-X", "-q", "-A", "-t", "-F", "\t", "-w", "-d", server.connection},
                 within(erase_limit, stop), {.input = script, .environment = environment}));
@@ -294,10 +366,31 @@ Result<void> none_missed(const std::vector<MissedTable>& missed) {
 }  // namespace
 
 Json as_json(const Erased& erased) {
-    return {{"ledger_head", erased.ledger_head},
-            {"subjects", erased.subjects},
-            {"held", erased.held},
-            {"rows", erased.rows}};
+    Json json{{"ledger_head", erased.ledger_head},
+              {"subjects", erased.subjects},
+              {"held", erased.held},
+              {"rows", erased.rows}};
+    if (!erased.map.empty()) json["map"] = erased.map;
+    return json;
+}
+
+std::string digest_of(const ErasureMap& map) {
+    const auto as_json = [](const auto& set) {
+        Json values = Json::array();
+        for (const auto& [column, value] : set) values.push_back(Json::array({column, value ? Json(*value) : Json()}));
+        return values;
+    };
+    Json tables = Json::array();
+    for (const ErasedTable& table : map.tables)
+        tables.push_back(Json{{"name", table.name},
+                              {"key", table.key},
+                              {"through", table.through},
+                              {"removed", table.is_removed},
+                              {"set", as_json(table.set)}});
+    return sha256_hex(dump(Json{{"of", map.of},
+                                {"tables", tables},
+                                {"not_personal", map.not_personal},
+                                {"personal_columns", map.personal_columns}}));
 }
 
 Result<std::vector<MissedTable>> missed_tables(const backup::PostgresServer& server, const ErasureMap& map,
@@ -319,7 +412,8 @@ Result<Erased> erase_people(const backup::PostgresServer& server, const ErasureM
     const ErasureCatalogue catalogue = TRY(read_erasure_catalogue(server, stop));
     TRY(none_missed(find_missed(catalogue, map)));
     const std::set<std::string> subjects = ledger.erased();
-    Erased erased{.ledger_head = ledger.head(), .subjects = subjects.size(), .held = ledger.held().size()};
+    Erased erased{
+        .ledger_head = ledger.head(), .map = digest_of(map), .subjects = subjects.size(), .held = ledger.held().size()};
     erased.rows = TRY(run_erasure(server, Script(map, catalogue).text(subjects), stop));
     return erased;
 }

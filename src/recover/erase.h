@@ -1,6 +1,8 @@
 // Takes erased people out of a database that was brought back, and proves that they are gone.
 //
-// One transaction: either all of them are out and the proof holds, or nothing was changed.
+// One transaction: either all of them are out and the proof holds, or nothing was changed. Rows are found again by what
+// does not change while others go, their primary key: triggers and foreign keys of the database may move them. Its
+// materialized views are made anew from what is left; one that the map calls not personal is left as it is.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +26,15 @@ struct MissedTable {
 
 struct Erased {
     std::string ledger_head;  // the digest of the ledger's last entry
+    std::string map{};        // digest_of the map that was gone by; empty: a cache's
     std::uint64_t subjects = 0, held = 0;
     std::map<std::string, std::uint64_t> rows;  // by table: removed or anonymised
 };
 // Without a person's id in it: counts and digests.
 Json as_json(const Erased& erased);
+
+// Of all that it says: SHA-256, in hexadecimal.
+std::string digest_of(const ErasureMap& map);
 
 // What the catalogue of `server` has and the map does not: tables with a personal column, tables that refer to one of
 // the map's, and tables and columns of the map that are not there. Empty: the map is complete.

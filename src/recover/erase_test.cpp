@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "os/clock.h"
 #include "targets/postgres/scratch_cluster.h"
 
@@ -124,6 +126,101 @@ TEST_F(Erasing, IdsAreFoundInColumnsOfEveryKindAsTheyAreWritten) {
     EXPECT_EQ(left(4), "42") << "smallint";
     EXPECT_EQ(left(5), "0a1b2c3d-0000-4000-8000-000000000001") << "uuid: another text";
     EXPECT_EQ(left(6), "42") << "varchar";
+}
+
+// Rows move while others go: by a foreign key that is emptied, and by triggers.
+TEST_F(Erasing, RowsThatOthersMoveAreTakenOutToo) {
+    for (const char* statement :
+         {"CREATE TABLE orders (id int PRIMARY KEY, debate int REFERENCES debates, address text, last_payment int)",
+          "CREATE TABLE payments (id int PRIMARY KEY, of_order int REFERENCES orders)",
+          "ALTER TABLE orders ADD FOREIGN KEY (last_payment) REFERENCES payments ON DELETE SET NULL",
+          "INSERT INTO orders SELECT i, i, 'Secret Street', NULL FROM generate_series(1, 30) i",
+          "INSERT INTO payments SELECT i, i FROM generate_series(1, 30) i", "UPDATE orders SET last_payment = id",
+          "CREATE TABLE items (of_order int REFERENCES orders, what text)",
+          "INSERT INTO items SELECT i % 30 + 1, 'thing' FROM generate_series(1, 90) i",
+          "CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE orders SET address = address || "
+          "''!'' WHERE id = old.of_order; RETURN NULL; END'",
+          "CREATE TRIGGER follow AFTER DELETE ON items FOR EACH ROW EXECUTE FUNCTION follow()"})
+        scratch->sql(statement);
+    map.tables.push_back({.name = "public.orders", .key = "debate", .through = "public.debates"});
+    map.tables.push_back({.name = "public.payments", .key = "of_order", .through = "public.orders"});
+    map.tables.push_back({.name = "public.items", .key = "of_order", .through = "public.orders"});
+    const auto erased = done();
+    ASSERT_TRUE(erased) << erased.error().message;
+    EXPECT_EQ(erased->rows.at("public.orders"), 20U);
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM orders"), "10");
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM payments"), "10");
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM items"), "30");
+    EXPECT_EQ(scratch->sql("SELECT count(*) FROM debates WHERE task = '(erased, it''s so)'"), "20");
+}
+
+TEST_F(Erasing, ATriggerThatKeepsARowStopsIt) {
+    scratch->sql("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+    for (const char* table : {"nodes", "debates"}) {
+        scratch->sql(
+            fmt::format("CREATE TRIGGER keep BEFORE DELETE OR UPDATE ON {} FOR EACH ROW WHEN (old.id = 3) "
+                        "EXECUTE FUNCTION keep()",
+                        table));
+        const auto erased = done();
+        ASSERT_FALSE(erased);
+        EXPECT_THAT(erased.error().message, HasSubstr(table));
+        EXPECT_EQ(scratch->sql("SELECT count(*) FROM nodes"), "30");
+        scratch->sql(fmt::format("DROP TRIGGER keep ON {}", table));
+    }
+}
+
+TEST_F(Erasing, MaterializedViewsAreMadeAnew) {
+    for (const char* statement :
+         {"CREATE MATERIALIZED VIEW zz AS SELECT email FROM users", "CREATE VIEW between AS SELECT email FROM zz",
+          "CREATE MATERIALIZED VIEW aa AS SELECT email FROM between",
+          "CREATE MATERIALIZED VIEW never AS SELECT email FROM users WITH NO DATA",
+          "CREATE MATERIALIZED VIEW old AS SELECT now() AS at"})
+        scratch->sql(statement);
+    const std::string made = scratch->sql("SELECT at FROM old");
+    map.not_personal = {{"public.old", "a moment"}};
+    const auto erased = done();
+    ASSERT_TRUE(erased) << erased.error().message;
+    EXPECT_EQ(scratch->sql("SELECT string_agg(email, ' ') FROM aa"), "b@x");
+    EXPECT_EQ(scratch->sql("SELECT string_agg(email, ' ') FROM zz"), "b@x");
+    EXPECT_EQ(scratch->sql("SELECT relispopulated FROM pg_class WHERE relname = 'never'"), "f");
+    EXPECT_EQ(scratch->sql("SELECT at FROM old"), made) << "the map says that it is not personal";
+}
+
+TEST_F(Erasing, IdsAreFoundInADatabaseOfAnotherEncoding) {
+    // Every server has one; those of tests are made without.
+    scratch->sql("CREATE DATABASE template0 IS_TEMPLATE true ALLOW_CONNECTIONS false");
+    scratch->sql("CREATE DATABASE latin ENCODING LATIN1 LOCALE 'C' TEMPLATE template0");
+    backup::PostgresServer latin = server();
+    latin.connection = backup::to_database(latin.connection, "latin");
+    const auto run = [&](const std::string& sql) {
+        return kedge::run_or_fail({latin.program("psql"), "-X", "-q", "-A", "-t", "-d", latin.connection, "-c", sql},
+                                  within(std::chrono::seconds(30)), {.environment = {"PGCLIENTENCODING=UTF8"}})
+            .value()
+            .out;
+    };
+    run("CREATE TABLE users (id text PRIMARY KEY); INSERT INTO users VALUES ('zo\u00eb'), ('u2')");
+    erase("zo\u00eb");
+    map.tables = {{.name = "public.users", .key = "id"}};
+    const auto erased = erase_people(latin, map, ledger, {});
+    EXPECT_TRUE(erased) << erased.error().message;
+    EXPECT_EQ(run("SELECT string_agg(id, ' ') FROM users"), "u2\n");
+    scratch->sql("DROP DATABASE latin");
+}
+
+TEST_F(Erasing, AMapThatChangesIsAnotherOne) {
+    const std::string digest = digest_of(map);
+    EXPECT_EQ(as_json(*done()).at("map"), digest);
+    for (const auto& change :
+         std::vector<std::function<void(ErasureMap&)>>{[](ErasureMap& other) { other.tables.pop_back(); },
+                                                       [](ErasureMap& other) { other.tables[1].set[0].second.reset(); },
+                                                       [](ErasureMap& other) { other.tables[1].is_removed = true; },
+                                                       [](ErasureMap& other) {
+                                                           other.not_personal.push_back({"public.plain", "numbers"});
+                                                       }}) {
+        ErasureMap other = map;
+        change(other);
+        EXPECT_NE(digest_of(other), digest);
+    }
 }
 
 TEST_F(Erasing, WhoIsHeldIsKept) {

@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 #include <string>
 
 #include "erasure/ledger.h"
 #include "os/clock.h"
+#include "os/files.h"
 #include "recover/load_dump.h"
 
 namespace kedge::recover {
@@ -76,6 +78,7 @@ inline std::set<std::string> erased_people() {
 
 // Somebody who asked for it is in that ledger.
 inline void enter_erasure(const std::string& ledger_file, const std::string& subject) {
+    ASSERT_TRUE(make_directories(std::filesystem::path(ledger_file).parent_path()));
     auto ledger = ErasureFile::open(ledger_file, within(std::chrono::seconds(5))).value();
     ASSERT_TRUE(ledger.add({{.at = SystemClock{}.now(),
                              .event = ErasureEvent::erase,

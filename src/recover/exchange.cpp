@@ -5,11 +5,10 @@
 #include <charconv>
 #include <chrono>
 
-#include "erasure/ledger.h"
+#include "backup/sql_text.h"
 #include "os/clock.h"
 #include "os/files.h"
 #include "recover/copy_database.h"
-#include "recover/erase.h"
 #include "recover/gate.h"
 #include "recover/live_server.h"
 #include "recover/sequences.h"
@@ -23,6 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Span look_limit = 60s, loading_limit = std::chrono::hours(24);
+constexpr std::int64_t given_out_meanwhile = 1000;  // between asking for the numbers and closing LIVE
 
 }  // namespace
 
@@ -81,8 +81,9 @@ bool Exchange::replaces() const {
 Result<Exchange::Whereabouts> Exchange::whereabouts() {
     const std::set<std::string> there = TRY(server_->names());
     const bool live = there.contains(live_), from = there.contains(from_), before = there.contains(before_);
+    const bool loads = get_bool(get(recovery_.proof, "promotion"), "loads").value_or(false);
     if (from && !before && live == replaces()) return Whereabouts::beside;
-    if (live && !from && before == replaces() && is_exchanged(recovery_)) return Whereabouts::in_place;
+    if (live && !from && before == replaces() && is_exchanged(recovery_) && !loads) return Whereabouts::in_place;
     if (!from && !before) return Whereabouts::not_loaded;
     const auto is = [](bool exists) { return exists ? "there" : "not there"; };
     return Error{Fault::conflict,
@@ -109,6 +110,7 @@ Result<void> Exchange::check() {
                      fmt::format("{} is of PostgreSQL {}, {} of {}: no older version takes what a newer "
                                  "one wrote",
                                  target_.name, major, recovery_.name, recovery_.major)};
+    TRY(check_open());
     if (const std::string bound = TRY(server_->bound_by(live_)); !bound.empty())
         return Error{Fault::refused, fmt::format("{} cannot change its name: {} is bound to it", live_, bound),
                      "end what uses it, and begin it anew afterwards; or take tables back with kedge recover extract"};
@@ -190,6 +192,7 @@ Result<void> Exchange::load() {
             return recovery_.stage == Stage::recovered ? note_loaded() : Result<void>{};
         if (recovery_.stage == Stage::promoted)
             return Error{Fault::conflict, recovery_.name + " was exchanged, and what was there before is gone"};
+        TRY(reopen());
         recovery_.stage = Stage::recovered;
         recovery_.proof.erase("promotion");
     }
@@ -199,24 +202,36 @@ Result<void> Exchange::load() {
     TRY(write_recovery(state_, recovery_));
     TRY(check_usable(recovery_));
     const bool replaces = TRY(server_->names()).contains(live_);
+    // Written down before there is anything of it in the server: whatever ends this, it is found and removed.
+    Json& promotion = recovery_.proof["promotion"];
+    promotion = {{"exchanges", live_}, {"replaces", replaces}, {"region", region_},        {"loaded", from_},
+                 {"of", target_.name}, {"loads", true},        {"kept_database", before_}, {"proof", recovery_.says}};
+    TRY(write_recovery(state_, recovery_));
     TRY(server_->drop(loading_));
     TRY(server_->create(loading_, recovery_.server()));
     const auto copied = copy_over();
     Result<void> loaded = copied ? compare_counts(*copied) : Result<void>(copied.error());
     TRY(remove_tree(moving()));
     if (!loaded) {
-        // Why it failed is worth more than that something stayed behind, which the next attempt removes.
-        if (const auto gone = server_->drop(loading_); !gone) tell(loading_ + " stays behind: " + gone.error().message);
+        // Why it failed is worth more than that something stayed behind, which the next attempt removes, or put_back.
+        if (const auto gone = drop_loading(); !gone)
+            return Error{loaded.error().fault, fmt::format("{}; {} stays behind: {}", loaded.error().message, loading_,
+                                                           gone.error().message)};
+        recovery_.proof.erase("promotion");
+        TRY(write_recovery(state_, recovery_));
         return loaded;
     }
-    // Written down before the name says so: what has that name later is known to be this one's.
-    recovery_.proof["promotion"] = {{"exchanges", live_},     {"replaces", replaces}, {"region", region_},
-                                    {"loaded", from_},        {"of", target_.name},   {"kept_database", before_},
-                                    {"proof", recovery_.says}};
     if (replaces) TRY(move_sequences(loading_));
+    // Written down before the name says so: what has that name later is known to be this one's.
+    promotion.erase("loads");
     TRY(write_recovery(state_, recovery_));
-    TRY(server_->rename({{loading_, from_}}, ""));
+    TRY(rename({{loading_, from_}}, ""));
     return note_loaded();
+}
+
+// Also where whoever loads was told to stop.
+Result<void> Exchange::drop_loading() {
+    return TRY(server_->after_failure()).drop(loading_);
 }
 
 Result<void> Exchange::note_loaded() {
@@ -224,9 +239,20 @@ Result<void> Exchange::note_loaded() {
                                              target_.name, region_, from_));
 }
 
-Result<void> Exchange::move_sequences(const std::string& loaded) {
-    const std::string answer =
-        TRY(backup::ask_postgres(server_->reached(live_), sequences_query, look_limit, options_.stop));
+// refused if LIVE was closed by others: which numbers its sequences have given out could not be asked.
+Result<void> Exchange::check_open() {
+    if (was_closed() || !TRY(server_->names()).contains(live_) || TRY(server_->is_open(live_))) return {};
+    return Error{Fault::refused,
+                 fmt::format("{} lets nobody in, so which numbers its sequences have given out cannot be asked", live_),
+                 fmt::format("with writes held: ALTER DATABASE {} ALLOW_CONNECTIONS true", sql_name(live_))};
+}
+
+// Behind what LIVE has given out. One that an earlier attempt has closed has given out none since that moved them.
+Result<void> Exchange::move_sequences(const std::string& behind) {
+    TRY(check_open());
+    if (!TRY(server_->is_open(live_))) return {};
+    const std::string answer = TRY(
+        backup::ask_postgres(server_->reached(live_), sequences_query(given_out_meanwhile), look_limit, options_.stop));
     std::vector<SequenceNumber> numbers;
     for (std::size_t at = 0; at < answer.size();) {
         const std::size_t end = std::min(answer.find('\n', at), answer.size());
@@ -237,32 +263,88 @@ Result<void> Exchange::move_sequences(const std::string& loaded) {
         at = end + 1;
     }
     recovery_.proof["promotion"]["sequences"] =
-        TRY(move_sequences_on(server_->reached(loaded), loaded, numbers, within(look_limit, options_.stop)));
+        TRY(move_sequences_on(server_->reached(behind), behind, numbers, within(look_limit, options_.stop)));
     return {};
 }
 
 // The gate of the recovery was passed when it was loaded, which may be long ago.
-Result<void> Exchange::take_out_erased() {
+Result<void> Exchange::take_out_erased_since() {
     if (!TRY(is_gate_outdated(recovery_, estate_))) return {};
-    const ErasureLedger ledger = TRY(read_ledger(estate_.erasure.ledger));
     tell("taking out who was erased since");
-    recovery_.proof["erasure"] =
-        as_json(TRY(erase_people(server_->reached(from_), estate_.erasure, ledger, options_.stop)));
+    note_erased(recovery_, TRY(take_out_erased(server_->reached(from_), recovery_, estate_, options_.stop)));
     return {};
 }
 
-// Whoever looks into one of them is put out. If they cannot change, production is as it was.
+// What LIVE was before has stood still since. It serves again only without those who were erased meanwhile, and without
+// giving out once more the numbers that LIVE has given out.
+Result<void> Exchange::bring_up_to_date() {
+    TRY(server_->open(before_));
+    tell("taking out who was erased since");
+    recovery_.proof["promotion"]["erasure"] =
+        TRY(take_out_erased(server_->reached(before_), recovery_, estate_, options_.stop));
+    return move_sequences(before_);
+}
+
+// After what was to serve again does not.
+Error Exchange::keep_closed(Error error) {
+    if (!replaces() || error.fault == Fault::outcome_unknown) return error;
+    auto after = server_->after_failure();
+    const Result<void> closed = after ? after->close(before_) : Result<void>(after.error());
+    if (!closed) error.message += fmt::format("; and {} stays open: {}", before_, closed.error().message);
+    return error;
+}
+
+// A lost answer says nothing of what became of them: the server is asked once more.
+Result<void> Exchange::rename(const std::vector<Renaming>& renamings, const std::string& like) {
+    const auto renamed = server_->rename(renamings, like);
+    if (renamed) return renamed;
+    auto after = server_->after_failure();
+    const auto there = after ? after->names() : Result<std::set<std::string>>(after.error());
+    if (!there)
+        return Error{Fault::outcome_unknown,
+                     fmt::format("{}; whether the names have changed is not known: {}", renamed.error().message,
+                                 there.error().message),
+                     "the same command looks, and goes on"};
+    return there->contains(renamings.front().to) ? Result<void>() : renamed;
+}
+
+bool Exchange::was_closed() const {
+    return get_bool(get(recovery_.proof, "promotion"), "closed").value_or(false);
+}
+
+// Whoever looks into one of them is put out. If they cannot change, production is as it was. That LIVE is closed is
+// written down first: whoever goes on, or takes it back, opens it.
 Result<void> Exchange::change_names(const std::vector<Renaming>& renamings, const std::string& like) {
-    auto changed = [&]() -> Result<void> {
+    recovery_.proof["promotion"]["closed"] = true;
+    TRY(write_recovery(state_, recovery_));
+    const auto changed = [&]() -> Result<void> {
         TRY(server_->close(live_));
         TRY(server_->put_out(from_));
-        return server_->rename(renamings, like);
+        return rename(renamings, like);
     }();
-    if (changed) return changed;
-    if (const auto opened = server_->open(live_); !opened)
-        return Error{changed.error().fault, fmt::format("{}; and {} stays closed: {}", changed.error().message, live_,
-                                                        opened.error().message)};
+    if (changed) {
+        recovery_.proof["promotion"].erase("closed");
+        return changed;
+    }
+    if (changed.error().fault == Fault::outcome_unknown) return changed;
+    const auto opened = [&]() -> Result<void> {
+        TRY(TRY(server_->after_failure()).open(live_));
+        recovery_.proof["promotion"].erase("closed");
+        return write_recovery(state_, recovery_);
+    }();
+    if (!opened)
+        return Error{changed.error().fault,
+                     fmt::format("{}; and {} stays closed: {}", changed.error().message, live_, opened.error().message),
+                     "the same command goes on; kedge recover put-back opens it"};
     return changed;
+}
+
+// LIVE, if an earlier attempt has closed it and did not come to open it.
+Result<void> Exchange::reopen() {
+    if (!was_closed()) return {};
+    if (TRY(server_->names()).contains(live_)) TRY(server_->open(live_));
+    recovery_.proof["promotion"].erase("closed");
+    return write_recovery(state_, recovery_);
 }
 
 Result<void> Exchange::swap() {
@@ -278,17 +360,17 @@ Result<void> Exchange::swap() {
     if (where == Whereabouts::beside) {
         if (recovery_.stage == Stage::promoted)
             return Error{Fault::conflict, recovery_.name + " was exchanged, and is not where it was put"};
-        TRY(take_out_erased());
+        TRY(take_out_erased_since());
         if (replaces()) {
             if (const std::string bound = TRY(server_->bound_by(live_)); !bound.empty())
                 return Error{Fault::refused, fmt::format("{} cannot change its name: {} is bound to it", live_, bound)};
-            // Closed already: by an earlier attempt, after it had moved them, or by people.
-            if (TRY(server_->is_open(live_))) TRY(move_sequences(from_));
+            TRY(move_sequences(from_));
             TRY(change_names({{live_, before_, false}, {from_, live_}}, before_));
         } else {
-            TRY(server_->rename({{from_, live_}}, ""));
+            TRY(rename({{from_, live_}}, ""));
         }
     }
+    TRY(reopen());
     recovery_.proof["promotion"]["at"] = kedge::to_string(SystemClock{}.now());
     return note(Stage::promoted,
                 replaces() ? fmt::format("it is {} of {}@{} now; what that was is kept as {}", live_, target_.name,
@@ -310,13 +392,19 @@ Result<void> Exchange::put_back() {
         }
         std::vector<Renaming> renamings{{live_, from_}};
         if (replaces()) renamings.push_back({before_, live_});
-        TRY(change_names(renamings, ""));
+        const auto back = [&]() -> Result<void> {
+            if (replaces()) TRY(bring_up_to_date());
+            return change_names(renamings, "");
+        }();
+        if (!back) return keep_closed(back.error());
         return note(Stage::prepared,
                     fmt::format("{} is what it was before; {} has what was written meanwhile", live_, from_));
     }
     if (recovery_.proof["promotion"].contains("at"))
         return Error{Fault::refused, fmt::format("{} served as {}, and has what was written meanwhile", from_, live_),
                      fmt::format("take from it what is worth it; kedge recover discard {} removes it", recovery_.name)};
+    TRY(reopen());
+    TRY(server_->drop(loading_));
     if (where == Whereabouts::beside) TRY(server_->drop(from_));
     return leave_databases(state_, recovery_);
 }
@@ -325,6 +413,12 @@ Result<void> Exchange::remove_databases() {
     if (!is_exchanged(recovery_)) return {};
     TRY(find_server());
     const Whereabouts where = TRY(whereabouts());
+    // It is the only copy of what was written since the point.
+    if (where == Whereabouts::in_place && recovery_.stage != Stage::promoted)
+        return Error{Fault::conflict,
+                     fmt::format("{} has the name {} already, and that was not written down", recovery_.name, live_),
+                     fmt::format("kedge recover exchange {0}, or kedge recover put-back {0}", recovery_.name)};
+    TRY(reopen());
     TRY(server_->drop(loading_));
     if (where == Whereabouts::beside) TRY(server_->drop(from_));
     if (where == Whereabouts::in_place && replaces()) TRY(server_->drop(before_));

@@ -60,10 +60,11 @@ public:
     // LIVE is opened again.
     Result<void> swap();
     // The way back. What was loaded is dropped; after the exchange LIVE is the one from before again, and the other,
-    // with all that was written to it, is LIVE_from_NAME.
+    // with all that was written to it, is LIVE_from_NAME. Who was erased meanwhile is taken out of the one from before,
+    // and its sequences move on behind what LIVE has given out.
     Result<void> put_back();
     // What it left in the server is dropped, so that the recovery can be discarded: of one that was exchanged what
-    // LIVE was before.
+    // LIVE was before. conflict if it was exchanged and that was not written down: `swap` does.
     Result<void> remove_databases();
 
 private:
@@ -76,9 +77,16 @@ private:
     Result<std::string> to_load_by() const;
     Result<void> compare_counts(const CopiedDatabase& copied) const;
     Result<void> check_space(const backup::PostgresServer& copy) const;
-    Result<void> move_sequences(const std::string& loaded);
-    Result<void> take_out_erased();
+    Result<void> drop_loading();
+    Result<void> move_sequences(const std::string& behind);
+    Result<void> take_out_erased_since();
+    Result<void> bring_up_to_date();
+    Result<void> rename(const std::vector<Renaming>& renamings, const std::string& like);
     Result<void> change_names(const std::vector<Renaming>& renamings, const std::string& like);
+    Result<void> reopen();
+    Result<void> check_open();
+    Error keep_closed(Error error);
+    bool was_closed() const;
     Result<void> note_loaded();
     bool replaces() const;
     void tell(const std::string& step) const;

@@ -5,8 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <filesystem>
 #include <memory>
+#include <thread>
 
 #include "backup/scratch_estate.h"
 #include "recover/erased_for_tests.h"
@@ -98,6 +100,11 @@ protected:
                                               "-d", reached(database).connection},
                                              within(std::chrono::seconds(60)), {.input = sql + ";\n"});
         ASSERT_TRUE(done) << done.error().message;
+    }
+    // As one that was killed between closing it and changing names leaves it.
+    void close_live() {
+        ASSERT_TRUE(Databases(reached(live), live, {}).close(live));
+        recovery.proof["promotion"]["closed"] = true;
     }
     // Those of this test.
     std::set<std::string> databases() const {
@@ -194,8 +201,8 @@ TEST_F(Exchanging, GoesOnFromWhereAKilledOneStopped) {
     run("postgres", "DROP DATABASE " + from);
     load();
     // When nobody got into the other one any more.
-    ASSERT_TRUE(Databases(reached(live), live, {}).close(live));
     const Recovery prepared = recovery;
+    ASSERT_NO_FATAL_FAILURE(close_live());
     swap();
     // After the names had changed.
     recovery = prepared;
@@ -257,6 +264,120 @@ TEST_F(Exchanging, WhoWasErasedSinceItWasLoadedIsNotInIt) {
     swap();
     EXPECT_EQ(ask(live, "SELECT string_agg(id, ' ') FROM people"), "u2");
     EXPECT_EQ(get_integer(get(get(recovery.proof, "erasure"), "rows"), "public.people"), 1);
+}
+
+// What was production stood still while the other one served.
+TEST_F(Exchanging, WhatIsPutBackHoldsNobodyErasedAndGivesOutNoNumberTwice) {
+    text +=
+        fmt::format("erasure:\n  ledger: {}/ledger.jsonl\n  of: db\n  tables: {{public.people: {{key: id}}}}\n", state);
+    ASSERT_NO_FATAL_FAILURE(set_estate());
+    enter_erasure(estate.erasure.ledger, "u7");
+    run(live, "CREATE TABLE people (id text PRIMARY KEY); INSERT INTO people VALUES ('u1'), ('u2')");
+    load();
+    swap();
+    enter_erasure(estate.erasure.ledger, "u1");
+    run(live, "SELECT setval('public.numbers', 7000)");
+    fs::rename(estate.erasure.ledger, estate.erasure.ledger + ".gone");
+    EXPECT_FALSE(exchange().put_back()) << "who is erased is not known";
+    EXPECT_EQ(databases(), (std::set{live, before}));
+    EXPECT_THAT(ask(before, "SELECT 1"), HasSubstr("not currently accepting connections"));
+    fs::rename(estate.erasure.ledger + ".gone", estate.erasure.ledger);
+    const auto back = exchange().put_back();
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(ask(live, "SELECT string_agg(id, ' ') FROM people"), "u2");
+    EXPECT_EQ(ask(live, "SELECT last_value FROM numbers"), "8000");
+}
+
+// An exchange that came about and was not written down.
+TEST_F(Exchanging, WhatProductionWasIsNotDroppedUnlessItIsWrittenDownThatItIsThat) {
+    load();
+    const Recovery loaded = recovery;
+    swap();
+    recovery = loaded;
+    const auto removed = exchange().remove_databases();
+    ASSERT_FALSE(removed);
+    EXPECT_EQ(removed.error().fault, Fault::conflict);
+    EXPECT_EQ(databases(), (std::set{live, before}));
+    swap();
+    EXPECT_TRUE(exchange().remove_databases());
+    EXPECT_EQ(databases(), std::set{live});
+}
+
+TEST_F(Exchanging, WhoeverGivesItUpOpensWhatAKilledOneHadClosed) {
+    load();
+    ASSERT_NO_FATAL_FAILURE(close_live());
+    ASSERT_TRUE(exchange().put_back());
+    EXPECT_EQ(ask(live, "SELECT count(*) FROM orders"), "0");
+    load();
+    ASSERT_NO_FATAL_FAILURE(close_live());
+    ASSERT_TRUE(exchange().remove_databases());
+    EXPECT_EQ(ask(live, "SELECT count(*) FROM orders"), "0");
+    EXPECT_EQ(databases(), std::set{live});
+    load();
+    swap();
+    ASSERT_NO_FATAL_FAILURE(close_live());
+    swap();
+    EXPECT_EQ(ask(live, "SELECT count(*) FROM orders"), "1000");
+}
+
+// A person may have closed it. Nobody could ask it for its sequences.
+TEST_F(Exchanging, ADatabaseThatOthersClosedIsRefusedBeforeItIsLoaded) {
+    ASSERT_TRUE(Databases(reached(live), live, {}).close(live));
+    expect_refused(exchange().load(), "lets nobody in");
+    EXPECT_EQ(databases(), std::set{live});
+}
+
+// The connection is lost while the server waits to answer that the names have changed.
+TEST_F(Exchanging, AnAnswerThatIsLostIsAskedForOnceMore) {
+    load();
+    world->server->sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    world->server->sql("SELECT pg_reload_conf()");
+    ASSERT_TRUE(world->server->await("SHOW synchronous_standby_names", "nobody"));
+    std::jthread ender([&] {
+        // Closing LIVE waits for a standby too, as does what follows: each is let go but the last.
+        const std::string waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%RENAME TO%'";
+        const Moment end = SystemClock{}.now() + std::chrono::seconds(60);
+        while (SystemClock{}.now() < end && world->server->sql("SELECT count(*) " + waiting) != "1")
+            world->server->sql(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query NOT LIKE "
+                "'%RENAME TO%'");
+        world->server->sql("SELECT pg_terminate_backend(pid) " + waiting);
+    });
+    const auto swapped = exchange().swap();
+    ender.join();
+    world->server->sql("ALTER SYSTEM RESET synchronous_standby_names");
+    world->server->sql("SELECT pg_reload_conf()");
+    ASSERT_TRUE(world->server->await("SHOW synchronous_standby_names", ""));
+    ASSERT_TRUE(swapped) << swapped.error().message;
+    EXPECT_EQ(recovery.stage, Stage::promoted);
+    EXPECT_EQ(databases(), (std::set{live, before}));
+}
+
+TEST_F(Exchanging, WhatIsCalledOffWhileItIsLoadedLeavesNothing) {
+    std::stop_source stop;
+    ExchangeOptions options{.stop = stop.get_token(), .on_step = [&](const std::string& step) {
+                                if (step == "analyzing") stop.request_stop();
+                            }};
+    ASSERT_FALSE(exchange(options).load());
+    EXPECT_EQ(databases(), std::set{live});
+    EXPECT_FALSE(is_exchanged(find_recovery(state, "monday").value()));
+}
+
+TEST_F(Exchanging, WhatAKilledOneHadBegunToLoadIsRemovedByWhoGivesItUp) {
+    const std::string loading = live + "_loading_monday";
+    for (const bool discards : {false, true}) {
+        ASSERT_EXIT(static_cast<void>(exchange({.on_step =
+                                                    [&](const std::string& step) {
+                                                        if (step == "analyzing") raise(SIGKILL);
+                                                    }})
+                                          .load()),
+                    testing::KilledBySignal(SIGKILL), "");
+        ASSERT_EQ(databases(), (std::set{live, loading}));
+        recovery = find_recovery(state, "monday").value();
+        ASSERT_TRUE(discards ? exchange().remove_databases() : exchange().put_back());
+        EXPECT_EQ(databases(), std::set{live});
+        EXPECT_FALSE(is_exchanged(find_recovery(state, "monday").value()));
+    }
 }
 
 TEST_F(Exchanging, ADatabaseThatWasDroppedIsThereAgain) {

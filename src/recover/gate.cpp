@@ -15,9 +15,13 @@ bool has_gate(const Recovery& recovery, const Estate& estate) {
     return estate.erasure.is_declared() && (recovery.is_cache() || estate.erasure.of == recovery.target);
 }
 
+Json nobody_taken_out() {
+    return {{"says", "the estate has no erasure map of it: nobody was taken out"}};
+}
+
 Result<Json> take_out(const Recovery& recovery, const Estate& estate, const std::stop_token& stop) {
+    if (!recovery.is_cache()) return take_out_erased(recovery.server(), recovery, estate, stop);
     const ErasureLedger ledger = TRY(read_ledger(estate.erasure.ledger));
-    if (!recovery.is_cache()) return as_json(TRY(erase_people(recovery.server(), estate.erasure, ledger, stop)));
     const Target* const cache = estate.target(recovery.target);
     if (cache == nullptr) return Error{Fault::not_found, "the estate has no cache " + recovery.target};
     return as_json(TRY(erase_keys(recovery.directory, databases_in(recovery.proof), *cache, ledger, stop)));
@@ -25,27 +29,49 @@ Result<Json> take_out(const Recovery& recovery, const Estate& estate, const std:
 
 }  // namespace
 
+Result<Json> take_out_erased(const backup::PostgresServer& database, const Recovery& recovery, const Estate& estate,
+                             const std::stop_token& stop) {
+    if (!has_gate(recovery, estate)) return nobody_taken_out();
+    const ErasureLedger ledger = TRY(read_ledger(estate.erasure.ledger));
+    return as_json(TRY(erase_people(database, estate.erasure, ledger, stop)));
+}
+
+void note_erased(Recovery& recovery, Json evidence) {
+    const Json before = get(get(recovery.proof, "erasure"), "rows");
+    if (before.is_object() && evidence.contains("rows"))
+        for (auto& [table, rows] : evidence["rows"].items())
+            rows = get_integer(before, table).value_or(0) + rows.get<std::int64_t>();
+    recovery.proof["erasure"] = std::move(evidence);
+}
+
 void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop) {
-    if (!has_gate(recovery, estate)) {
-        recovery.stage = Stage::recovered;
-        recovery.proof["erasure"] = {{"says", "the estate has no erasure map of it: nobody was taken out"}};
-        return;
-    }
-    const Result<Json> erased = take_out(recovery, estate, stop);
+    const Result<Json> erased = has_gate(recovery, estate) ? take_out(recovery, estate, stop) : nobody_taken_out();
+    // What it said of where it stands is kept while it says why the gate is shut.
+    constexpr const char* said = "said_before_gate";
     if (erased) {
+        if (const auto before = get_string(recovery.proof, said)) recovery.says = *before;
+        recovery.proof.erase(said);
         recovery.stage = Stage::recovered;
-        recovery.proof["erasure"] = *erased;
+        note_erased(recovery, *erased);
         return;
     }
+    if (!recovery.proof.contains(said)) recovery.proof[said] = recovery.says;
     recovery.stage = Stage::gated;
     recovery.says = erased.error().message;
     if (!erased.error().hint.empty()) recovery.says += "; " + erased.error().hint;
 }
 
+Result<std::optional<std::string>> ledger_head(const Recovery& recovery, const Estate& estate) {
+    if (!has_gate(recovery, estate)) return std::optional<std::string>();
+    return std::optional(std::string(TRY(read_ledger(estate.erasure.ledger)).head()));
+}
+
 Result<bool> is_gate_outdated(const Recovery& recovery, const Estate& estate) {
-    if (!has_gate(recovery, estate)) return false;
-    const ErasureLedger ledger = TRY(read_ledger(estate.erasure.ledger));
-    return get_string(get(recovery.proof, "erasure"), "ledger_head") != ledger.head();
+    const auto head = TRY(ledger_head(recovery, estate));
+    if (!head) return false;
+    const Json& passed = get(recovery.proof, "erasure");
+    if (get_string(passed, "ledger_head") != *head) return true;
+    return !recovery.is_cache() && get_string(passed, "map") != digest_of(estate.erasure);
 }
 
 Result<void> conclude(const std::string& state_directory, Recovery& recovery, Result<void> made) {

@@ -1,6 +1,7 @@
 // The gate behind every recovery: erased people are taken out before anybody may use what was brought back.
 #pragma once
 
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -16,7 +17,20 @@ namespace kedge::recover {
 // out.
 void pass_gate(Recovery& recovery, const Estate& estate, const std::stop_token& stop);
 
-// Whether the ledger has gone on since a recovery passed its gate; no without an erasure map of its target.
+// Takes erased people out of `database`, which is of the same people as the recovery and not its own: one that was
+// loaded elsewhere, or one that serves again. The evidence; without an erasure map of its target that nobody was taken
+// out.
+Result<Json> take_out_erased(const backup::PostgresServer& database, const Recovery& recovery, const Estate& estate,
+                             const std::stop_token& stop);
+
+// Adds such evidence to that of the recovery: what was taken out before counts, too.
+void note_erased(Recovery& recovery, Json evidence);
+
+// The digest of the ledger's last entry; nothing without an erasure map of the recovery's target.
+Result<std::optional<std::string>> ledger_head(const Recovery& recovery, const Estate& estate);
+
+// Whether the ledger has gone on, or the erasure map has changed, since a recovery passed its gate; no without an
+// erasure map of its target.
 Result<bool> is_gate_outdated(const Recovery& recovery, const Estate& estate);
 
 // The end of every making: the recovery is written down as it stands; if it was not `made`, as failed, with what is

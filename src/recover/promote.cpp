@@ -25,6 +25,8 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr Span short_work = 60s, copy_limit = 10min;
+// Production goes on serving until it is stopped, which may be minutes later.
+constexpr std::int64_t given_out_until_stopped = 1'000'000;
 
 Result<struct stat> stat_of(const std::string& path) {
     struct stat status {};
@@ -185,7 +187,9 @@ Result<void> Promotion::ensure_copy_runs() const {
 
 Result<std::string> Promotion::move_sequences() {
     const Until until = within(short_work, stop_);
-    const auto rows = server_.sql().ask({sequences_query, {}}, until.deadline);
+    const auto rows = server_.sql().ask({sequences_query(given_out_until_stopped), {}}, until.deadline);
+    // One that serves gives out numbers that nobody could move behind then; one that is gone cannot be asked.
+    if (!rows && TRY(server_.is_running(until))) return rows.error().within("where its sequences stand");
     if (!rows) return "sequences stand as they did at the point: " + rows.error().message;
     std::vector<SequenceNumber> numbers;
     for (const Row& row : *rows) numbers.push_back({row.at(0).value_or(""), row.at(1).value_or("")});
@@ -298,6 +302,7 @@ Result<void> Promotion::swap() {
         return Error{Fault::conflict, recovery_.name + " was swapped in, and is not where it was put"};
     }
     TRY(require_fenced());
+    const auto head = TRY(ledger_head(recovery_, estate_));
     if (where == Whereabouts::beside) {
         TRY(take_out_erased());
         if (!TRY(control_of(copy_)).is_shut_down())
@@ -311,15 +316,30 @@ Result<void> Promotion::swap() {
     if (TRY(whereabouts()) != Whereabouts::in_place)
         return Error{Fault::conflict, fmt::format("{} is not where it was put", recovery_.name)};
     recovery_.proof["promotion"]["at"] = kedge::to_string(SystemClock{}.now());
+    if (head) recovery_.proof["promotion"]["ledger_head"] = *head;
     return note(Stage::promoted, fmt::format("it is {} now; what that was is kept in {}", production_.name, kept_));
 }
 
-Result<void> Promotion::put_back() {
+Result<void> Promotion::check_nobody_erased_since() const {
+    const auto then = get_string(get(recovery_.proof, "promotion"), "ledger_head");
+    const auto now = TRY(ledger_head(recovery_, estate_));
+    if (!then || !now || *then == *now) return {};
+    return Error{Fault::refused,
+                 fmt::format("the erasure ledger has gone on since {} was swapped in, and what was production may hold "
+                             "people who were erased meanwhile",
+                             recovery_.name),
+                 "with --though-erased it is put back: take them out of it before anybody may use it"};
+}
+
+Result<void> Promotion::put_back(bool though_erased) {
     TRY(check_not_exchanged());
     if (recovery_.stage != Stage::prepared && recovery_.stage != Stage::promoted)
         return Error{Fault::refused, fmt::format("{} stands beside production", recovery_.name)};
     Whereabouts where = TRY(whereabouts());
-    if (where != Whereabouts::beside) TRY(require_fenced());
+    if (where != Whereabouts::beside) {
+        TRY(require_fenced());
+        if (!though_erased) TRY(check_nobody_erased_since());
+    }
     if (where == Whereabouts::in_place) {
         TRY(rename_into_place(data_, copy_));
         where = TRY(whereabouts());

@@ -40,16 +40,17 @@ public:
     // - another manager runs production, or it has no fence.
     Result<void> check();
     // `check`, then: erased people are taken out once more, sequences move on behind what production has given out and
-    // a thousand further, the copy's server is stopped in order, what the archive has already is marked so, and
-    // production's own files (settings, access, certificates) take the place of the copy's. Production is read and not
-    // changed.
+    // up to a million further (sequences.h), the copy's server is stopped in order, what the archive has already is
+    // marked so, and production's own files (settings, access, certificates) take the place of the copy's. Production
+    // is read and not changed.
     Result<void> prepare();
     // Of one that is prepared. refused unless production's fence is up, and no server runs in its directory. Who was
     // erased since it was prepared is taken out first, by its own server.
     Result<void> swap();
     // The way back from wherever it is: the copy stands and answers beside production again. Of one that was swapped in
-    // refused like `swap`; what was written to it meanwhile stays in it.
-    Result<void> put_back();
+    // refused like `swap`, and if people were erased since: what was production still holds them, and is started by
+    // others. With `though_erased` somebody sees to that. What was written to the copy meanwhile stays in it.
+    Result<void> put_back(bool though_erased = false);
 
 private:
     // Where the two are, by looking. conflict if what is there fits nothing that this does.
@@ -64,13 +65,14 @@ private:
     Result<ControlData> control_of(const std::string& data) const;
     Result<void> require_fenced();
     Result<void> ensure_copy_runs() const;
-    // In words. What production gives out until it is stopped is within the thousand, or given out again.
+    // In words. What production gives out beyond that until it is stopped is given out again.
     Result<std::string> move_sequences();
     Result<void> mark_archived(std::uint32_t timeline) const;
     Result<void> take_own_files() const;
     Result<void> take_out_erased();
     // Its server is stopped in order, and its files are as production's.
     Result<ControlData> lay_out() const;
+    Result<void> check_nobody_erased_since() const;
     Result<void> note(Stage stage, const std::string& says);
 
     const std::string state_;

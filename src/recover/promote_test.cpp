@@ -121,8 +121,8 @@ TEST_F(Promoting, TheCopyServesAtProductionsAddressWithItsSettingsOnATimelineOfI
     EXPECT_EQ(world.server->sql("SELECT array_agg(id) FROM notes"), "{1}");
     EXPECT_EQ(world.server->sql("SHOW work_mem"), "5MB");
     EXPECT_EQ(timeline(), "2");
-    EXPECT_EQ(world.server->sql("SELECT nextval('numbers')"), "1501") << "no number is given out twice";
-    EXPECT_EQ(world.server->sql("SELECT nextval('downwards')"), "-1071");
+    EXPECT_EQ(world.server->sql("SELECT nextval('numbers')"), "1000501") << "no number is given out twice";
+    EXPECT_EQ(world.server->sql("SELECT nextval('downwards')"), "-1000071");
     EXPECT_FALSE(fs::exists(recovery.directory + "/data"));
     EXPECT_EQ(find_recovery(state, "undone").value().stage, Stage::promoted);
     EXPECT_TRUE(fs::exists(kept + "/PG_VERSION"));
@@ -221,7 +221,7 @@ TEST_F(Promoting, WhoWasErasedSinceItWasPreparedIsNotInIt) {
     enter_erasure(world.estate.erasure.ledger, "8");
     const Recovery before = recovery;
     swap();
-    EXPECT_EQ(get_integer(get(get(recovery.proof, "erasure"), "rows"), "public.orders"), 1);
+    EXPECT_EQ(get_integer(get(get(recovery.proof, "erasure"), "rows"), "public.orders"), 2) << "of both passes";
     // Killed when its server had taken them out and still ran.
     ASSERT_TRUE(promotion().put_back());
     recovery = before;
@@ -231,6 +231,14 @@ TEST_F(Promoting, WhoWasErasedSinceItWasPreparedIsNotInIt) {
     EXPECT_EQ(orders(), "998");
     EXPECT_EQ(world.server->sql("SELECT count(*) FROM orders WHERE id IN (7, 8)"), "0");
     EXPECT_EQ(world.server->sql("SHOW work_mem"), "5MB") << "it has production's files again";
+    // What was production stood still while they were erased.
+    enter_erasure(world.estate.erasure.ledger, "9");
+    raise_fence();
+    world.server->stop();
+    expect_refused(promotion().put_back(), "erased meanwhile");
+    EXPECT_TRUE(fs::exists(kept));
+    EXPECT_TRUE(promotion().put_back(true));
+    EXPECT_FALSE(fs::exists(kept));
 }
 
 TEST_F(Promoting, NothingMovesWhileTheLedgerOfErasedPeopleCannotBeRead) {

@@ -7,9 +7,13 @@
 
 namespace kedge::recover {
 
-const char* const sequences_query =
-    "SELECT format('%I.%I', schemaname, sequencename), (last_value::numeric + 1000 * increment_by)::text "
-    "FROM pg_sequences WHERE last_value IS NOT NULL AND NOT cycle";
+std::string sequences_query(std::int64_t further) {
+    return fmt::format(
+        "SELECT format('%I.%I', schemaname, sequencename), (last_value::numeric + increment_by * least({}, greatest("
+        "1000, trunc(abs((CASE WHEN increment_by > 0 THEN max_value ELSE min_value END)::numeric - last_value) / "
+        "abs(increment_by::numeric) / 1000))))::text FROM pg_sequences WHERE last_value IS NOT NULL AND NOT cycle",
+        further);
+}
 
 Result<std::string> move_sequences_on(const backup::PostgresServer& copy, const std::string& name,
                                       const std::vector<SequenceNumber>& numbers, const Until& until) {

@@ -98,9 +98,7 @@ Result<ControlledRun> start_run(Journal& journal, const Pinned& pinned, const St
     const Estate& estate = *pinned.estate;
     const bool changes = options.mode != Mode::rehearse;
     if (changes) {
-        if (const std::vector<std::string> unarmed = unarmed_targets(bound, estate); !unarmed.empty())
-            return Error{Fault::refused, fmt::format("not armed, so Kedge only looks at: {}", fmt::join(unarmed, ", ")),
-                         fmt::format("set `armed: true` in {} once their owner agrees", estate.path)};
+        TRY(estate.require_armed(unarmed_targets(bound, estate)));
         if (bound.gate && !bound.gate->confirm.empty() && options.confirm != bound.gate->confirm)
             return Error{Fault::refused,
                          fmt::format("plan {} starts only when '{}' was typed", bound.name, bound.gate->confirm),

@@ -18,6 +18,11 @@
 
 namespace kedge {
 
+// One that a server has besides `database`, to ask it from there about that.
+inline std::string other_database(const std::string& database) {
+    return database == "postgres" ? "template1" : "postgres";
+}
+
 // One numbered row that the observer writes each second; what a standby shows of it is its true lag.
 struct Heartbeat {
     std::int64_t sequence = 0;

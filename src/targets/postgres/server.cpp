@@ -46,8 +46,9 @@ std::optional<Heartbeat> newest_heartbeat(const TransactionAnswer& answer) {
 
 // Of a server that is asked by another database no more is asked if that does not serve, either: no `database`.
 ServerAccess beside(const ServerAccess& access) {
-    const std::string other = access.database == "postgres" ? "template1" : "postgres";
-    return {.conninfo = with_keyword(access.conninfo, "dbname", other), .password = access.password, .database = {}};
+    return {.conninfo = with_keyword(access.conninfo, "dbname", other_database(access.database)),
+            .password = access.password,
+            .database = {}};
 }
 
 bool is_any(std::string_view state, const auto& states) {
