@@ -135,6 +135,11 @@ public:
                                     }});
         return *this;
     }
+    // Of the argument declared last, which takes a list: at least one has to be given.
+    CommandBuilder& required() {
+        command_.arguments.back().required = true;
+        return *this;
+    }
     // Of the option declared last.
     CommandBuilder& letter(char letter) {
         command_.options.back().letter = letter;

@@ -98,7 +98,11 @@ std::string day_and_time(Moment moment) {
 }
 
 void add_head(Block& block, const Examination& examination, const VerificationView& view) {
-    block.add("is", examination.kind.empty() ? "not recognised" : examination.kind,
+    const bool was_read = examination.bytes > 0 || examination.findings.count("file-unreadable") == 0;
+    block.add("is",
+              !examination.kind.empty() ? examination.kind
+              : was_read                ? "not recognised"
+                                        : "unknown: it could not be read",
               examination.kind.empty() ? Tone::unknown : Tone::plain);
     std::string read = sized(examination.bytes);
     if (const double spent = seconds(view.took); spent > 0)

@@ -57,17 +57,18 @@ private:
     ExitCode one(const std::string& path) {
         if (effort_.stop) return ExitCode::interrupted;
         Result<verify::ExaminedPath> found = examine(path);
+        ExitCode worst = found && options_.restore ? restore_all(found->backups) : ExitCode::ok;
         if (effort_.stop) return ExitCode::interrupted;
         if (!found) {
             if (!console_.json()) return console_.fail("not examined", found.error());
             console_.warn(found.error().message);
-            return exit_code_of(found.error().fault);
+            return show_unread({path, found.error()});
         }
-        ExitCode worst = ExitCode::ok;
         for (const verify::ExaminedBackup& backup : found->backups) {
             show(backup, found->backups.size() == 1 ? read_took_ : Span{});
             worst = graver(worst, exit_code_of(verdict_of(backup.examination)));
         }
+        for (const verify::UnreadPath& unread : found->unread) worst = graver(worst, show_unread(unread));
         if (!found->passed_over.empty() && !console_.json())
             console_.note(fmt::format("  passed over, as no backup that Kedge knows: {}", listed(found->passed_over)));
         return worst;
@@ -77,13 +78,32 @@ private:
         Progress progress(context_, effort_);
         const verify::ExamineOptions options{
             .now = context_.now(),
-            .on_begin = [&](const std::string& what, std::uint64_t bytes) { progress.begin(what, bytes); }};
-        verify::ExaminedPath found = TRY(path == "-" ? verify::examine_input(STDIN_FILENO, options, effort_)
-                                                     : verify::examine_path(path, options, effort_));
+            .on_begin = [&](const std::string& what, std::uint64_t bytes) { progress.begin(what, bytes); },
+            .unreadable = verify::Unreadable::is_listed};
+        Result<verify::ExaminedPath> found = path == "-" ? verify::examine_input(STDIN_FILENO, options, effort_)
+                                                         : verify::examine_path(path, options, effort_);
         read_took_ = context_.now() - options.now;
-        if (options_.restore)
-            for (verify::ExaminedBackup& backup : found.backups) TRY(restore(backup, progress));
         return found;
+    }
+
+    // One that cannot be given to a server is shown as it was read, with the reason. The gravest of the reasons.
+    ExitCode restore_all(std::vector<verify::ExaminedBackup>& backups) {
+        Progress progress(context_, effort_);
+        ExitCode worst = ExitCode::ok;
+        for (verify::ExaminedBackup& backup : backups) {
+            if (effort_.stop) break;
+            const Result<void> restored = restore(backup, progress);
+            if (restored) continue;
+            const Error& why = restored.error();
+            const bool is_broken = why.fault == Fault::corrupt;
+            backup.examination.findings.add({is_broken ? verify::Weight::damage : verify::Weight::doubt,
+                                             is_broken ? "restore-refused" : "restore-impossible",
+                                             why.message,
+                                             {},
+                                             {}});
+            worst = graver(worst, exit_code_of(why.fault));
+        }
+        return worst;
     }
 
     Result<void> restore(verify::ExaminedBackup& backup, Progress& progress) {
@@ -93,6 +113,11 @@ private:
             }};
         if (!options_.place.empty()) options.place = options_.place;
         return backup::restore_any(backup, options_.wal, options);
+    }
+
+    ExitCode show_unread(const verify::UnreadPath& unread) {
+        show({verify::Shape::unknown, false, unread.examination()}, {});
+        return exit_code_of(unread.error.fault);
     }
 
     void show(const verify::ExaminedBackup& backup, Span took) {
@@ -126,8 +151,11 @@ private:
 };
 
 ExitCode verify_paths(Context& context, const Verify& options) {
-    if (options.paths.empty())
-        return context.console().fail_usage({Fault::invalid_input, "PATH is missing", "see `kedge verify --help`"});
+    for (const auto& [name, value] : {std::pair("--restore-in", &options.place), std::pair("--wal", &options.wal)})
+        if (!options.restore && !value->empty())
+            return context.console().fail_usage({Fault::invalid_input,
+                                                 fmt::format("{} says nothing without --restore", name),
+                                                 "add --restore to have a server take the backups, or leave it out"});
     return Verification(context, options).run();
 }
 
@@ -142,6 +170,7 @@ std::vector<Command> verify_commands() {
                      "A directory may be a backup or hold several; - is standard input. Exit 0 only if all are "
                      "sound.")
             .argument("PATH", &Verify::paths, "a file, a directory, or - for standard input", Completes::files)
+            .required()
             .option("threads", "N", &Verify::threads, "so many threads (else one for each processor)")
             .flag("restore", &Verify::restore, "also have a real server of its own take each, and count again")
             .option("restore-in", "DIR", &Verify::place, "where to restore, else below /var/tmp")
@@ -152,7 +181,8 @@ std::vector<Command> verify_commands() {
             .example("kedge verify /backup --json")
             .example("kedge verify /backup/main.dump --restore")
             .example("ssh db1 cat /backup/dump.rdb | kedge verify -")
-            .exits({ExitCode::not_found, ExitCode::not_allowed, ExitCode::negative, ExitCode::unverifiable})};
+            .exits({ExitCode::not_found, ExitCode::not_allowed, ExitCode::conflict, ExitCode::refused,
+                    ExitCode::negative, ExitCode::unverifiable, ExitCode::interrupted})};
 }
 
 }  // namespace kedge

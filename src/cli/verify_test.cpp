@@ -3,11 +3,13 @@
 
 #include "cli/cli_world.h"
 #include "cli/progress.h"
+#include "verify/files/nobody_for_tests.h"
 #include "verify/redis/rdb_writer_for_tests.h"
 
 namespace kedge {
 namespace {
 
+namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
 using verify::RdbWriter;
@@ -84,6 +86,83 @@ TEST(VerifyCommand, ExaminesEveryBackupOfAFolder) {
     EXPECT_THAT(outcome.out, HasSubstr("backups/1.rdb"));
     EXPECT_THAT(outcome.out, HasSubstr("backups/2.rdb"));
     EXPECT_THAT(outcome.errors, HasSubstr("backups/README"));
+}
+
+// A sound snapshot, a damaged one, one that may not be read.
+struct MixedFolder : CliWorld {
+    MixedFolder() {
+        write("w/a", snapshot().whole());
+        write("w/b", snapshot().whole().substr(0, 30));
+        fs::permissions(write("w/c", snapshot().whole()), fs::perms::none);
+        fs::permissions(directory, fs::perms(0755));
+    }
+    Outcome verify(const std::string& words) const {
+        const verify::AsNobody nobody;
+        return run("verify " + words);
+    }
+    const std::string folder = directory + "/w";
+};
+
+TEST(VerifyCommand, ShowsWhatOfAFolderCannotBeReadBesideAllElse) {
+    const MixedFolder world;
+    const Outcome all = world.verify(world.folder);
+    EXPECT_EQ(all.code, 15) << "damage says more";
+    EXPECT_THAT(all.out, HasSubstr("✔ sound, checksummed"));
+    EXPECT_THAT(all.out, HasSubstr("✖ damaged"));
+    EXPECT_THAT(all.out, HasSubstr(world.folder + "/c\n"));
+    EXPECT_THAT(all.out, HasSubstr("unknown: it could not be read"));
+    EXPECT_THAT(all.out, HasSubstr("? file-unreadable: Permission denied"));
+    fs::remove(world.folder + "/b");
+    EXPECT_EQ(world.verify(world.folder).code, 5);
+    const Json items = world.verify("--json " + world.folder).json().at("items");
+    ASSERT_EQ(items.size(), 2u);
+    EXPECT_EQ(items[0].at("verdict"), "sound");
+    EXPECT_EQ(items[1].at("path"), world.folder + "/c");
+    EXPECT_EQ(items[1].at("verdict"), "undecided");
+    EXPECT_EQ(items[1].at("findings").at(0).at("code"), "file-unreadable");
+}
+
+TEST(VerifyCommand, TellsProgramsOfEveryPathThatWasNamed) {
+    const MixedFolder world;
+    const Outcome outcome = world.verify("--json " + world.folder + "/a " + world.folder + "/c " + world.folder + "/d");
+    EXPECT_EQ(outcome.code, 5);
+    const Json items = outcome.json().at("items");
+    ASSERT_EQ(items.size(), 3u);
+    EXPECT_EQ(items[2].at("findings").at(0).at("says"), "No such file or directory");
+    EXPECT_EQ(outcome.json().at("warnings").size(), 2u);
+}
+
+TEST(VerifyCommand, ShowsWhatWasReadOfABackupThatCannotBeRestored) {
+    const CliWorld world;
+    const std::string no_place = world.write("file", "in the place of a directory");
+    const std::string path = world.write("dump.rdb", snapshot().whole());
+    const Outcome outcome = world.run("verify " + path + " --restore --restore-in " + no_place);
+    EXPECT_THAT(outcome.out, HasSubstr("✔ checksummed"));
+    EXPECT_THAT(outcome.out, HasSubstr("? restore-impossible: " + no_place));
+    EXPECT_THAT(outcome.out, HasSubstr("? not judged: 1 doubt"));
+    EXPECT_EQ(outcome.code, 7);
+}
+
+TEST(VerifyCommand, RefusesWhatIsSaidOfARestoreThatIsNotAskedFor) {
+    const CliWorld world;
+    const std::string path = world.write("good", snapshot().whole());
+    for (const std::string option : {"--wal", "--restore-in"}) {
+        const Outcome outcome = world.run("verify " + path + " " + option + " /tmp");
+        EXPECT_EQ(outcome.code, 2);
+        EXPECT_EQ(outcome.out, "");
+        EXPECT_THAT(outcome.errors, HasSubstr(option + " says nothing without --restore"));
+    }
+}
+
+TEST(VerifyCommand, SaysHowAStreamIsRead) {
+    const CliWorld world;
+    const Outcome outcome = world.run("verify /dev/null");
+    EXPECT_EQ(outcome.code, 7);
+    EXPECT_THAT(outcome.errors, HasSubstr("`kedge verify - < /dev/null`"));
+    const std::string help = world.run("verify --help").out;
+    EXPECT_THAT(help, HasSubstr("kedge verify PATH... [options]"));
+    EXPECT_THAT(help, HasSubstr("\n    7  "));
+    EXPECT_THAT(world.run("verify").errors, HasSubstr("PATH is missing"));
 }
 
 TEST(VerifyCommand, FitsATerminalOfAnyWidth) {

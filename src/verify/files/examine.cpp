@@ -73,6 +73,23 @@ Result<Recognised> recognise(const Member& file, const Limits& limits) {
     return recognise(*stream, limits);
 }
 
+// What each file of a folder is, or why that cannot be told.
+using Recognitions = std::vector<Result<Recognised>>;
+
+bool has(const Recognitions& files, Format format) {
+    return std::ranges::any_of(files, [&](const Result<Recognised>& file) { return file && file->format == format; });
+}
+
+Result<void> all_could_be_read(const Recognitions& files) {
+    for (const Result<Recognised>& file : files)
+        if (!file) return file.error();
+    return {};
+}
+
+Finding unreadable(std::string says) {
+    return {Weight::doubt, "file-unreadable", std::move(says), {}, {}};
+}
+
 class Examiner {
 public:
     Examiner(const ExamineOptions& options, Effort& effort)
@@ -87,7 +104,7 @@ public:
         }
         if (fs::is_directory(root, failed)) {
             TRY(directory(path, 0));
-            if (found_.backups.empty())
+            if (found_.backups.empty() && found_.unread.empty())
                 TRY(keep({Shape::unknown, false, unrecognised_folder(path, found_.passed_over.size())}, path));
         } else {
             TRY(file(path, Alone::yes));
@@ -118,9 +135,22 @@ private:
         backup.examination.path = path;
         backup.examination.facts["format"] = std::string(name_of(backup.shape));
         find_future(backup.examination, options_.now);
-        if (path != input_name && has_own_manifest(path))
-            TRY(hold_against_own_manifest(path, backup.examination, options_.limits, effort_));
+        if (path != input_name && has_own_manifest(path)) {
+            const Result<void> held = hold_against_own_manifest(path, backup.examination, options_.limits, effort_);
+            if (!held && !goes_on()) return held;
+            if (!held) backup.examination.findings.add(unreadable(held.error().message));
+        }
         found_.backups.push_back(std::move(backup));
+        return {};
+    }
+
+    // Whether what cannot be read is told, and all else is examined.
+    bool goes_on() const { return options_.unreadable == Unreadable::is_listed && !effort_.stop; }
+
+    // Of something in a folder with several backups.
+    Result<void> or_listed(Result<void> examined, const std::string& path) {
+        if (examined || !goes_on()) return examined;
+        found_.unread.push_back({path, std::move(examined).error()});
         return {};
     }
 
@@ -185,35 +215,44 @@ private:
         if (effort_.stop) return Error{Fault::unavailable, "stopped"};
         const Folder folder = TRY(look_into(path));
         for (const std::string& name : folder.left_out) found_.passed_over.push_back(path + "/" + name);
-        std::vector<Format> formats;
-        for (const Member& file : folder.files) formats.push_back(TRY(recognise(file, options_.limits)).format);
-        const auto has = [&](Format format) { return std::ranges::find(formats, format) != formats.end(); };
-        if (has(Format::dump_toc)) return dump_directory(folder);
-        if (has(Format::aof_manifest)) return aof_directory(folder);
-        if (TRY(base_backup(folder))) return {};
+        Recognitions formats;
+        for (const Member& file : folder.files) formats.push_back(recognise(file, options_.limits));
+        const bool is_one = has(formats, Format::dump_toc) || has(formats, Format::aof_manifest);
+        if (is_one || !goes_on()) TRY(all_could_be_read(formats));
+        if (has(formats, Format::dump_toc)) return dump_directory(folder);
+        if (has(formats, Format::aof_manifest)) return aof_directory(folder);
+        if (TRY(base_backup(folder, formats))) return {};
+        TRY(log_and_files(folder, formats));
+        for (const std::string& name : folder.folders) {
+            const std::string below = path + "/" + name;
+            if (depth == folders_deep_max)
+                found_.passed_over.push_back(below);
+            else
+                TRY(or_listed(directory(below, depth + 1), below));
+        }
+        return {};
+    }
+
+    // The files of a folder: each by itself, but those of the log together.
+    Result<void> log_and_files(const Folder& folder, const Recognitions& formats) {
+        const bool has_log = has(formats, Format::wal_segment);
         std::vector<Member> log;
         for (std::size_t i = 0; i < folder.files.size(); ++i) {
             const Member& member = folder.files[i];
             if (is_companion(folder, member.path)) continue;
-            const WalFileKind named = parse_wal_file_name(member.path).kind;
-            if (formats[i] == Format::wal_segment || (has(Format::wal_segment) && named != WalFileKind::foreign))
+            const bool is_segment = formats[i] && formats[i]->format == Format::wal_segment;
+            if (is_segment || (has_log && parse_wal_file_name(member.path).kind != WalFileKind::foreign)) {
                 log.push_back(member);
-            else
-                TRY(file(path + "/" + member.path, Alone::among_others));
+                continue;
+            }
+            const std::string path = folder.path + "/" + member.path;
+            TRY(or_listed(formats[i] ? file(path, Alone::among_others) : formats[i].error(), path));
         }
-        if (!log.empty()) {
-            begin(path, bytes_of(log));
-            ExaminedBackup backup = log_of(log);
-            find_changes(backup.examination, log, TRY(look_into(path)).files);
-            TRY(keep(std::move(backup), path));
-        }
-        for (const std::string& name : folder.folders) {
-            if (depth == folders_deep_max)
-                found_.passed_over.push_back(path + "/" + name);
-            else
-                TRY(directory(path + "/" + name, depth + 1));
-        }
-        return {};
+        if (log.empty()) return {};
+        begin(folder.path, bytes_of(log));
+        ExaminedBackup backup = log_of(log);
+        find_changes(backup.examination, log, TRY(look_into(folder.path)).files);
+        return keep(std::move(backup), folder.path);
     }
 
     Result<void> dump_directory(const Folder& folder) {
@@ -223,13 +262,14 @@ private:
     }
 
     // Whether it was one. No file of a base backup says by its content that it is of one: names do.
-    Result<bool> base_backup(const Folder& folder) {
+    Result<bool> base_backup(const Folder& folder, const Recognitions& formats) {
         if (std::ranges::none_of(folder.files, [](const Member& file) {
                 return file.path == "PG_VERSION" || file.path.starts_with("base.tar");
             }))
             return false;
         const std::vector<Member> members = TRY(members_below(folder.path, options_.limits.objects_max, effort_));
         if (!is_base_backup(members)) return false;
+        TRY(all_could_be_read(formats));
         begin(folder.path, bytes_of(members));
         ExaminedBackup backup{Shape::base_backup, false,
                               examine_base_backup(members, options_.limits, effort_).examination};
@@ -272,6 +312,14 @@ private:
 };
 
 }  // namespace
+
+Examination UnreadPath::examination() const {
+    const bool named = error.message.starts_with(path + ": ");
+    Examination examination;
+    examination.path = path;
+    examination.findings.add(unreadable(named ? error.message.substr(path.size() + 2) : error.message));
+    return examination;
+}
 
 Result<ExaminedPath> examine_path(const std::string& path, const ExamineOptions& options, Effort& effort) {
     return Examiner(options, effort).path(path);

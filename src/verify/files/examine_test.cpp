@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -14,6 +15,7 @@
 #include "targets/postgres/scratch_cluster.h"
 #include "verify/files/examine.h"
 #include "verify/files/file_source.h"
+#include "verify/files/nobody_for_tests.h"
 #include "verify/files/own_manifest.h"
 #include "verify/redis/rdb_writer_for_tests.h"
 
@@ -54,6 +56,7 @@ public:
     Place() {
         std::string pattern = (fs::temp_directory_path() / "kedge-verify-XXXXXX").string();
         root = mkdtemp(pattern.data());
+        fs::permissions(root, fs::perms(0755));
     }
     ~Place() override { fs::remove_all(root); }
 
@@ -69,6 +72,13 @@ protected:
         return examine_path(path, {.now = now()}, effort);
     }
     ExaminedPath examine(const std::string& path) const { return try_examine(path).value(); }
+    // As somebody who may read only what all may, and who wants all else examined.
+    Result<ExaminedPath> listed(const std::string& path) const {
+        const AsNobody nobody;
+        Effort effort;
+        return examine_path(path, {.now = now(), .unreadable = Unreadable::is_listed}, effort);
+    }
+    void forbid(const std::string& name) const { fs::permissions(root + "/" + name, fs::perms::none); }
     // Of the only backup at that path.
     Examination one(const std::string& path) const {
         const ExaminedPath found = examine(path);
@@ -177,6 +187,120 @@ TEST_F(Place, LinkThatIsNamedItselfIsFollowed) {
 TEST_F(Place, WhatIsNotThereOrNoFileIsAnError) {
     EXPECT_EQ(try_examine(root + "/nothing").error().fault, Fault::not_found);
     EXPECT_EQ(try_examine("/dev/null").error().fault, Fault::refused);
+}
+
+TEST_F(Place, WhatIsAPipeIsToBeReadAsAStream) {
+    ASSERT_EQ(mkfifo((root + "/pipe").c_str(), 0644), 0);
+    for (const std::string& path : {root + "/pipe", std::string("/dev/null")}) {
+        const Result<ExaminedPath> refused = try_examine(path);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().fault, Fault::refused);
+        EXPECT_THAT(refused.error().hint, EndsWith("`kedge verify - < " + path + "`"));
+    }
+}
+
+TEST_F(Place, UnreadableMemberHidesNoOtherBackupOfItsFolder) {
+    write("w/a.rdb", snapshot());
+    write("w/b.rdb", snapshot().substr(0, 30));
+    write("w/c.rdb", snapshot());
+    write("w/closed/d.rdb", snapshot());
+    write("w/nameless/e.rdb", snapshot());
+    forbid("w/c.rdb");
+    forbid("w/closed");
+    fs::permissions(root + "/w/nameless", fs::perms(0744));  // its names can be read, and nothing behind them
+    const ExaminedPath found = listed(root + "/w").value();
+    ASSERT_EQ(found.backups.size(), 2u);
+    EXPECT_EQ(found.backups[0].examination.rung(), Rung::checksummed);
+    EXPECT_TRUE(found.backups[1].examination.findings.any(Weight::damage));
+    ASSERT_EQ(found.unread.size(), 3u);
+    EXPECT_EQ(found.unread[0].path, root + "/w/c.rdb");
+    EXPECT_EQ(found.unread[1].path, root + "/w/closed");
+    EXPECT_EQ(found.unread[2].path, root + "/w/nameless/e.rdb");
+    for (const UnreadPath& unread : found.unread) {
+        EXPECT_EQ(unread.error.fault, Fault::not_allowed);
+        const Examination examination = unread.examination();
+        EXPECT_EQ(examination.rung(), Rung::none);
+        ASSERT_THAT(codes(examination), ElementsAre("file-unreadable"));
+        EXPECT_EQ(examination.findings.kept()[0].says, "Permission denied");
+        EXPECT_TRUE(examination.findings.any(Weight::doubt));
+    }
+}
+
+TEST_F(Place, FolderOfWhichNothingCouldBeReadIsNotCalledEmpty) {
+    write("w/a.rdb", snapshot());
+    forbid("w/a.rdb");
+    const ExaminedPath found = listed(root + "/w").value();
+    EXPECT_THAT(found.backups, IsEmpty());
+    EXPECT_EQ(found.unread.size(), 1u);
+}
+
+// Whoever goes on with what was found must not take a part for the whole.
+TEST_F(Place, UnreadableMemberIsAnErrorForWhoeverDidNotAskForAList) {
+    write("w/a.rdb", snapshot());
+    write("w/b.rdb", snapshot());
+    forbid("w/b.rdb");
+    const AsNobody nobody;
+    const Result<ExaminedPath> refused = try_examine(root + "/w");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::not_allowed);
+}
+
+TEST_F(Place, DirectoryOfOneBackupWithAnUnreadableFileIsNotJudged) {
+    write("aof/appendonly.aof.1.base.rdb", snapshot());
+    write("aof/appendonly.aof.1.incr.aof", commands);
+    write("aof/appendonly.aof.manifest",
+          "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n");
+    write("base/PG_VERSION", "15\n");
+    write("base/backup_label", "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n");
+    write("dump/toc.dat", std::string("PGDMP\1\16\0\4\10\3", 11));
+    write("dump/1.dat", snapshot());
+    write("sound.rdb", snapshot());
+    const std::vector<std::string> directories{"aof", "base", "dump"};
+    for (const char* file : {"aof/appendonly.aof.1.incr.aof", "base/backup_label", "dump/1.dat"}) forbid(file);
+    for (const std::string& directory : directories) {
+        const Result<ExaminedPath> refused = listed(root + "/" + directory);
+        ASSERT_FALSE(refused) << directory;
+        EXPECT_EQ(refused.error().fault, Fault::not_allowed);
+    }
+    const ExaminedPath all = listed(root).value();
+    ASSERT_EQ(all.backups.size(), 1u) << "no file of theirs is taken for a backup of its own";
+    EXPECT_THAT(all.backups[0].examination.path, EndsWith("sound.rdb"));
+    ASSERT_EQ(all.unread.size(), 3u);
+    for (std::size_t i = 0; i < all.unread.size(); ++i) EXPECT_EQ(all.unread[i].path, root + "/" + directories[i]);
+    EXPECT_THAT(all.unread[0].examination().findings.kept()[0].says, testing::HasSubstr("incr.aof"));
+}
+
+TEST_F(Place, UnreadableSegmentIsADoubtOfItsLog) {
+    std::string segment(1u << 20, '\0');
+    segment.replace(0, 4, std::string("\x10\xd1\2\0", 4));           // PostgreSQL 15, a long header
+    segment.replace(32, 8, std::string("\0\0\x10\0\0\x20\0\0", 8));  // the sizes of a segment and a page
+    write("wal/000000010000000000000001", segment);
+    write("wal/000000010000000000000002", segment);
+    forbid("wal/000000010000000000000002");
+    const ExaminedPath found = listed(root + "/wal").value();
+    ASSERT_EQ(found.backups.size(), 1u);
+    EXPECT_EQ(found.backups[0].shape, Shape::wal_archive);
+    EXPECT_THAT(codes(found.backups[0].examination), testing::Contains("wal-unreadable"));
+    EXPECT_THAT(found.unread, IsEmpty());
+}
+
+// What belongs to a backup and cannot be read leaves what was found in the backup itself standing.
+TEST_F(Place, UnreadableCompanionIsADoubtBesideTheBackupsOwnDamage) {
+    const std::string path = write("w/a.rdb", snapshot().substr(0, 30));
+    write("w/a.rdb.globals.sql", "CREATE ROLE x;");
+    Effort effort;
+    const std::string text = manifest_text(
+        {.kind = "snapshot", .of = "r", .files = *digest_blocks(*manifested_members(path, {}, effort), effort)});
+    write("w/a.rdb.kedge-manifest", text);
+    write("w/a.rdb.kedge-manifest.sha256", manifest_digest_text(text, "a.rdb.kedge-manifest"));
+    forbid("w/a.rdb.globals.sql");
+    for (const std::string& named : {path, root + "/w"}) {
+        const ExaminedPath found = listed(named).value();
+        ASSERT_EQ(found.backups.size(), 1u);
+        EXPECT_TRUE(found.backups[0].examination.findings.any(Weight::damage));
+        EXPECT_THAT(codes(found.backups[0].examination), testing::Contains("file-unreadable"));
+        EXPECT_THAT(found.unread, IsEmpty());
+    }
 }
 
 TEST_F(Place, TimeInTheFutureIsDoubt) {

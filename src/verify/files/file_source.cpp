@@ -26,7 +26,9 @@ Result<std::unique_ptr<FileSource>> FileSource::open(const std::string& path, Ef
     if (!file.is_open()) return system_error(path, errno);
     struct stat status {};
     if (fstat(file.get(), &status) != 0) return system_error(path, errno);
-    if (!S_ISREG(status.st_mode)) return Error{Fault::refused, path + ": is neither a file nor a directory"};
+    if (!S_ISREG(status.st_mode))
+        return Error{Fault::refused, path + ": is neither a file nor a directory",
+                     fmt::format("what comes through a pipe is read as -: `kedge verify - < {}`", path)};
     posix_fadvise(file.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     return std::unique_ptr<FileSource>(new FileSource(path, std::move(file), status, effort));
 }

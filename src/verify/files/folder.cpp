@@ -45,7 +45,8 @@ Result<Folder> read_folder(const std::string& path, const std::string& root, std
         const fs::file_status status = entry->status(failed);
         if (fs::is_directory(status)) {
             folder.folders.push_back(name);
-        } else if (fs::is_regular_file(status)) {
+        } else if (fs::is_regular_file(status) || status.type() == fs::file_type::none) {
+            // What it is cannot be told where the directory may not be searched: opening says so.
             std::error_code gone;  // it may go between the two looks: then it is empty, and opening says more
             const std::uintmax_t bytes = entry->file_size(gone);
             folder.files.push_back(file_member(whole, gone ? 0 : bytes, name, effort));

@@ -31,6 +31,8 @@ struct RecoveryTarget {
     bool inclusive = true;
     std::optional<std::uint32_t> timeline{};  // nothing: the newest on which it is reached
 
+    bool accepts(std::uint32_t other) const { return !timeline || *timeline == other; }
+
     static RecoveryTarget at(Moment moment) { return {.kind = Kind::moment, .moment = moment}; }
 };
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "verify/wal/not_possible.h"
+
 namespace kedge::verify {
 namespace {
 
@@ -245,54 +247,6 @@ Result<std::optional<Stop>> stop_of(const WalArchive& archive, const Window& win
     return stop;
 }
 
-void take_nearest(Recovery& recovery, const Window& window, Moment moment) {
-    for (const Reach& reach : window.reaches) {
-        if (!reach.reaches() || !reach.earliest) continue;
-        if (*reach.latest <= moment && (!recovery.before || *reach.latest > *recovery.before))
-            recovery.before = reach.latest;
-        if (*reach.earliest > moment && (!recovery.after || *reach.earliest < *recovery.after))
-            recovery.after = reach.earliest;
-    }
-}
-
-std::string why_no_base(const Window& window) {
-    if (window.bases.empty()) return "there is no base backup";
-    std::string why = "no base backup can be restored";
-    if (!window.reaches.empty())
-        why += fmt::format("; {}: {}", window.bases[window.reaches.front().base].name, window.reaches.front().why_not);
-    return why;
-}
-
-std::string why_not_moment(const Window& window, const Recovery& recovery, Moment moment, Moment now) {
-    if (moment > now) return "it has not come yet";
-    if (!recovery.before) return "it is before the first base backup that can be restored was consistent";
-    const auto newest = std::ranges::find_if(window.reaches, &Reach::reaches);
-    if (recovery.after) return "a part of the log between two base backups is missing or damaged";
-    return newest->path.damaged
-               ? fmt::format("the log does not reach it: {}", newest->path.why_it_ends)
-               : "nothing in the log is later: a server that is asked for it refuses at the end of the log";
-}
-
-std::string why_not_possible(const Window& window, const Recovery& recovery, const RecoveryTarget& target, Moment now) {
-    if (std::ranges::none_of(window.reaches, &Reach::reaches)) return why_no_base(window);
-    if (target.kind == RecoveryTarget::Kind::moment) return why_not_moment(window, recovery, target.moment, now);
-    // The widest path says what there is.
-    const Reach& newest = *std::ranges::find_if(window.reaches, &Reach::reaches);
-    Lsn first = newest.path.end;
-    for (const Reach& reach : window.reaches)
-        if (reach.reaches() && reach.timeline == newest.timeline)
-            first = std::min(first, *window.bases[reach.base].consistent_at);
-    std::string there = fmt::format("towards timeline {} a server can stop from {} up to {}: {}", newest.timeline,
-                                    to_string(first), to_string(newest.path.end), newest.path.why_it_ends);
-    switch (target.kind) {
-        case RecoveryTarget::Kind::transaction: return "no such transaction ends where a server can stop; " + there;
-        case RecoveryTarget::Kind::restore_point: return "there is no restore point of that name; " + there;
-        case RecoveryTarget::Kind::latest:
-            return fmt::format("the log is broken, and what is behind the break cannot be had; {}", there);
-        default: return there;
-    }
-}
-
 Recovery along(const Window& window, std::size_t index, const Stop& stop, const RecoveryRates& rates) {
     const Reach& reach = window.reaches[index];
     const RecoveryBase& base = window.bases[reach.base];
@@ -349,17 +303,17 @@ Result<Recovery> recovery_to(const WalArchive& archive, const Window& window, co
                              const TransactionSource& transactions, const RecoveryRates& rates,
                              const std::function<bool(const RecoveryBase&)>& is_usable) {
     const bool of_the_future = target.kind == RecoveryTarget::Kind::moment && target.moment > now;
-    for (std::size_t i = 0; i < window.reaches.size() && !of_the_future; ++i) {
+    std::vector<const Reach*> choices;
+    for (std::size_t i = 0; i < window.reaches.size(); ++i) {
         const Reach& reach = window.reaches[i];
-        if (!reach.reaches() || (target.timeline && *target.timeline != reach.timeline)) continue;
+        if (!reach.reaches() || !target.accepts(reach.timeline)) continue;
         if (is_usable && !is_usable(window.bases[reach.base])) continue;
+        choices.push_back(&reach);
+        if (of_the_future) continue;
         if (const auto stop = TRY(stop_of(archive, window, reach, target, transactions)))
             return along(window, i, *stop, rates);
     }
-    Recovery recovery;
-    if (target.kind == RecoveryTarget::Kind::moment) take_nearest(recovery, window, target.moment);
-    recovery.says = why_not_possible(window, recovery, target, now);
-    return recovery;
+    return not_possible(archive, window, choices, target, now);
 }
 
 }  // namespace kedge::verify

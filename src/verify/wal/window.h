@@ -93,7 +93,8 @@ struct Recovery {
     std::uint64_t copy_bytes = 0, replay_bytes = 0;
     Span takes{};  // roughly, by `rates`
     RecoveryRates rates{};
-    std::optional<Moment> before, after;  // of a moment that is not possible: the nearest that are
+    // The nearest moments that are possible, of a moment, a position or `latest` that is not.
+    std::optional<Moment> before, after;
 };
 // The newest base backup from which the target is reached, on the newest timeline on which it is (or the one that is
 // asked for). `now` tells a moment of the future. `is_usable`: which bases may be taken; all if it is empty.
