@@ -50,8 +50,7 @@ public:
         if (policy_.kind == BackupKind::log)
             return Error{Fault::refused, policy_.name + ": the log is archived by the server itself",
                          "set archive_command, and look with `kedge backup list`"};
-        directory_ = TRY(directory_of(estate_, policy_));
-        TRY(make_directories(directory_));
+        directory_ = TRY(make_directory_of(estate_, policy_));
         for (const std::string& left : TRY(look_at_shelf(estate_, policy_, options_.now)).unfinished)
             TRY(remove_stored(directory_ + "/" + left));
         if (policy_.kind == BackupKind::copy) return copy_all();

@@ -112,6 +112,24 @@ TEST(CreateBackup, LeavesNothingWhenItFails) {
     EXPECT_THAT(backups_in(world.store + "/dumps"), IsEmpty());
 }
 
+TEST(CreateBackup, NeverMakesTheStoreItself) {
+    World world;
+    const std::string volume = world.store + "/not-mounted";
+    world.text.replace(world.text.find("path: " + world.store) + 6, world.store.size(), volume);
+    world.estate = *parse_estate("estate.yaml", world.text);
+    for (const char* policy : {"nightly", "away"}) {
+        const auto made = world.try_create(policy);
+        ASSERT_FALSE(made) << policy;
+        EXPECT_EQ(made.error().fault, Fault::not_found);
+        EXPECT_THAT(made.error().message, HasSubstr(volume + ", the directory of the store vault, is not there"));
+        EXPECT_THAT(made.error().hint, HasSubstr("mkdir -p " + volume));
+        EXPECT_FALSE(exists(volume));
+    }
+    fs::create_directory(volume);
+    EXPECT_TRUE(world.try_create("nightly")) << "what lies below it is made";
+    EXPECT_EQ(world.try_create("away")->size(), 1u);
+}
+
 TEST(CreateBackup, CopiesWhatIsNotCopiedYet) {
     const World world;
     const CreatedBackup made = world.create("nightly");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "backup/judge.h"
@@ -22,6 +23,13 @@ void take_judgement(const Judgement& judgement, BackupsLook& look) {
     look.judged_at = judgement.at;
     for (const Answer& answer : judgement.answers)
         look.answers[answer.question] = {answer.holds, answer.says, answer.evidence};
+}
+
+// To whoever asked with `key`.
+bool holds_answers(const Verdicts& verdicts, const std::string& key) {
+    return std::ranges::any_of(verdicts.judgements, [&](const Judgement& judgement) {
+        return !judgement.answers.empty() && get_string(judgement.answers.front().evidence, "key") == key;
+    });
 }
 
 }  // namespace
@@ -97,12 +105,14 @@ Result<void> PolicyBackups::create(const std::string& name, const std::string& r
     return start(making_, name, "create", key, {"--from", region});
 }
 
-Result<std::optional<std::string>> PolicyBackups::failure(const std::string&, const std::string& key) {
-    constexpr std::array made = {0};
-    // Those with which `kedge backup verify` has left answers.
-    constexpr std::array answered = {0, 15, 16};
-    if (auto failed = making_.failure(key, made)) return failed;
-    return judging_.failure(key, answered);
+Result<std::optional<std::string>> PolicyBackups::failure(const std::string& name, const std::string& key) {
+    constexpr std::array done = {0};
+    if (auto failed = making_.failure(key, done)) return failed;
+    auto failed = judging_.failure(key, done);
+    if (!failed) return failed;
+    // A no and an unknown are answers; `kedge backup verify` ends alike, but leaves none, where it could not judge.
+    const auto verdicts = read_verdicts(settings_.state_directory, name);
+    return verdicts && holds_answers(*verdicts, key) ? std::nullopt : failed;
 }
 
 }  // namespace kedge::backup

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "backup/verdicts.h"
 #include "estate/parse.h"
 #include "os/clock.h"
 #include "os/files.h"
@@ -45,6 +46,11 @@ protected:
                               .state_directory = directory.path() + "/state",
                               .program = program});
     }
+    void leave_answers(const std::string& key) const {
+        Verdicts verdicts;
+        verdicts.add({.name = "one.dump", .answers = {{.question = "intact", .evidence = {{"key", key}}}}});
+        EXPECT_TRUE(write_verdicts(directory.path() + "/state", "nightly", verdicts));
+    }
     static Moment soon() { return SystemClock{}.now() + 30s; }
     // How the work of `key` ended, once it has.
     static std::optional<std::string> failure(PolicyBackups& backups, const std::string& key) {
@@ -63,6 +69,7 @@ TEST_F(GivenOrders, ANoIsAnAnswerOfWhatJudgesAndAFailureOfWhatTakes) {
     for (const int code : {15, 16}) {
         PolicyBackups backups = ending_with(code);
         ASSERT_TRUE(backups.judge("nightly", Judging::again, "r/judge", soon()));
+        leave_answers("r/judge");
         EXPECT_EQ(failure(backups, "r/judge"), std::nullopt) << code;
         ASSERT_TRUE(backups.create("nightly", "east", "r/create", soon()));
         const auto failed = failure(backups, "r/create");
@@ -72,6 +79,17 @@ TEST_F(GivenOrders, ANoIsAnAnswerOfWhatJudgesAndAFailureOfWhatTakes) {
     PolicyBackups well = ending_with(0);
     ASSERT_TRUE(well.create("nightly", "east", "r/create", soon()));
     EXPECT_EQ(failure(well, "r/create"), std::nullopt);
+}
+
+TEST_F(GivenOrders, WhatJudgesHasFailedWhereItLeftNoAnswers) {
+    for (const int code : {15, 16}) {
+        PolicyBackups backups = ending_with(code);
+        ASSERT_TRUE(backups.judge("nightly", Judging::again, "r/judge", soon()));
+        leave_answers("an-earlier-run/judge");
+        const auto failed = failure(backups, "r/judge");
+        ASSERT_TRUE(failed) << code;
+        EXPECT_NE(failed->find("was all it could do"), std::string::npos) << *failed;
+    }
 }
 
 TEST_F(GivenOrders, AnotherIsAConflictFromTheFirstMomentOn) {

@@ -20,7 +20,8 @@ class World {
 public:
     World() {
         server = ScratchServer::initialize(directory, "server");
-        directory.run({"mkdir", "-p", store + "/wal"});
+        // `outside`: where tests of recoveries keep the ledger of the erased.
+        directory.run({"mkdir", "-p", store + "/wal", directory.path() + "/outside"});
         server->configure("archive_mode = on");
         server->configure(fmt::format("archive_command = 'cp %p {}/wal/%f'", store));
         server->start();
@@ -41,6 +42,7 @@ targets:
   db:
     kind: database
     driver: host
+    armed: true
     database: postgres
     sites:
       east:

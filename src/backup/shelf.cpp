@@ -269,6 +269,18 @@ Result<std::string> directory_of(const Estate& estate, const BackupPolicy& polic
     return store->settings.text("path").value_or("") + "/" + policy.below;
 }
 
+Result<std::string> make_directory_of(const Estate& estate, const BackupPolicy& policy) {
+    std::string directory = TRY(directory_of(estate, policy));
+    const std::string store = estate.target(policy.in)->settings.text("path").value_or("");
+    std::error_code failed;
+    if (fs::status(store, failed).type() == fs::file_type::not_found)
+        return Error{Fault::not_found,
+                     fmt::format("{}: {}, the directory of the store {}, is not there", policy.name, store, policy.in),
+                     fmt::format("mount it, or mend its path in the estate; only if it is new: mkdir -p {}", store)};
+    TRY(make_directories(directory));
+    return directory;
+}
+
 std::vector<const BackupPolicy*> with_copies(const Estate& estate, const BackupPolicy& policy) {
     std::vector<const BackupPolicy*> all{&policy};
     for (const BackupPolicy& other : estate.backups)

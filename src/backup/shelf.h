@@ -62,6 +62,9 @@ struct Shelf {
 
 // Where the policy's backups lie. invalid_input if its store is not one of files.
 Result<std::string> directory_of(const Estate& estate, const BackupPolicy& policy);
+// The same, for who writes there: made if need be, but only below the store's own directory. not_found if that is not
+// there: what should lie on a volume that is not mounted must not land on the disk under it.
+Result<std::string> make_directory_of(const Estate& estate, const BackupPolicy& policy);
 
 // The policy, then those that copy it.
 std::vector<const BackupPolicy*> with_copies(const Estate& estate, const BackupPolicy& policy);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -12,6 +13,7 @@
 #include "erasure/exclusions.h"
 #include "os/http.h"
 #include "os/secret.h"
+#include "verify/figures.h"
 
 namespace kedge {
 namespace {
@@ -26,34 +28,72 @@ struct Ledger {
 Result<std::string> find_ledger(const Context& context, const std::string& path) {
     if (!path.empty()) return path;
     if (const auto named = context.variable("KEDGE_ERASURE_LEDGER")) return *named;
-    // An estate that cannot be read names none; who has none is told below what to do.
-    if (const auto estate = find_estate(context); estate && estate->erasure.is_declared())
-        return estate->erasure.ledger;
+    if (find_estate_file(context)) {
+        Result<Estate> estate = find_estate(context);
+        // One that cannot be read may name another ledger: it is not passed over.
+        if (!estate)
+            return Error{estate.error().fault, estate.error().message,
+                         "the estate says where the ledger is; mend it, or say --ledger FILE"};
+        if (estate->erasure.is_declared()) return std::move(estate->erasure.ledger);
+    }
     return Error{Fault::invalid_input, "no erasure ledger is named",
                  "say --ledger FILE, set KEDGE_ERASURE_LEDGER, or name it in the estate's `erasure:`; keep it where no "
                  "restore reaches"};
 }
 
-// What was added, and where the ledger stands now. Refused while a finding is open: nothing may be restored then.
-ExitCode report_ledger(Console& console, const ErasureLedger& ledger, std::size_t added) {
+std::string are(std::size_t count, std::string_view what) {
+    return fmt::format("{} {} {}", count, count == 1 ? "is" : "are", what);
+}
+
+std::string standing_text(const ErasureLedger& ledger) {
+    return fmt::format(
+        "{}, {}; {}", are(ledger.erased().size(), "erased"), are(ledger.held().size(), "kept by a hold"),
+        ledger.entries().empty() ? "there is no last digest yet" : "the last digest is " + ledger.head());
+}
+
+Json standing_json(const std::string& path, const ErasureLedger& ledger) {
+    return {{"path", path},
+            {"entries", ledger.entries().size()},
+            {"erased", ledger.erased().size()},
+            {"held", ledger.held().size()},
+            {"open_findings", ledger.open_findings().size()},
+            {"head", ledger.head()}};
+}
+
+// Refused while a finding is open: nothing may be restored then.
+ExitCode warn_of_findings(Console& console, const ErasureLedger& ledger) {
     const auto findings = ledger.open_findings();
-    if (console.json()) {
-        console.print_item("ErasureLedger", {{"added", added},
-                                             {"entries", ledger.entries().size()},
-                                             {"erased", ledger.erased().size()},
-                                             {"held", ledger.held().size()},
-                                             {"open_findings", findings.size()},
-                                             {"head", ledger.head()}});
-        return findings.empty() ? ExitCode::ok : ExitCode::refused;
-    }
-    console.print_line(fmt::format("{} added; {} are erased, {} are kept by a hold; the last digest is {}", added,
-                                   ledger.erased().size(), ledger.held().size(), ledger.head()));
-    for (const ErasureEntry& finding : findings)
-        console.warn(
-            fmt::format("finding {}: {}: {}; nothing may be restored until somebody acknowledges it: "
-                        "kedge erasure acknowledge {} --reason WHY",
-                        finding.number, printable(finding.source), printable(finding.reason), finding.number));
+    if (!console.json())
+        for (const ErasureEntry& finding : findings)
+            console.warn(
+                fmt::format("finding {}: {}: {}; nothing may be restored until somebody acknowledges it: "
+                            "kedge erasure acknowledge {} --reason WHY",
+                            finding.number, printable(finding.source), printable(finding.reason), finding.number));
     return findings.empty() ? ExitCode::ok : ExitCode::refused;
+}
+
+// What was added, and where the ledger stands now.
+ExitCode report_added(Console& console, const std::string& path, const ErasureFile& file, std::size_t added) {
+    const ErasureLedger& ledger = file.ledger();
+    if (console.json()) {
+        Json item = standing_json(path, ledger);
+        item["added"] = added;
+        item["begun"] = file.was_begun();
+        console.print_item("ErasureLedger", std::move(item));
+    } else {
+        if (file.was_begun()) console.print_line("a new ledger was begun at " + printable(path));
+        console.print_line(fmt::format("{} added; {}", added, standing_text(ledger)));
+    }
+    return warn_of_findings(console, ledger);
+}
+
+// What would not begin a ledger leaves none: an empty one, at a path that was mistyped, would erase nobody.
+Result<void> check_beginning(const std::string& path, const std::vector<ErasureEntry>& entries) {
+    std::error_code ignored;  // where nobody may look, to open it will tell
+    if (std::filesystem::symlink_status(path, ignored).type() != std::filesystem::file_type::not_found) return {};
+    const auto taken = ErasureLedger().add(entries);
+    if (taken) return {};
+    return Error{taken.error().fault, fmt::format("{}: there is no ledger yet: {}", path, taken.error().message)};
 }
 
 ExitCode write_entries(Context& context, const std::string& named, std::vector<ErasureEntry> entries) {
@@ -61,6 +101,7 @@ ExitCode write_entries(Context& context, const std::string& named, std::vector<E
     const std::string_view what = "the ledger was not changed";
     const Result<std::string> path = find_ledger(context, named);
     if (!path) return console.fail(what, path.error());
+    if (const auto begins = check_beginning(*path, entries); !begins) return console.fail(what, begins.error());
     auto file = ErasureFile::open(*path, within(lock_limit));
     if (!file) return console.fail(what, file.error());
     const std::size_t count = entries.size();
@@ -68,7 +109,7 @@ ExitCode write_entries(Context& context, const std::string& named, std::vector<E
         const bool began = added.error().fault == Fault::outcome_unknown || added.error().fault == Fault::unavailable;
         return console.fail(began ? "it is not known whether the ledger was changed" : what, added.error());
     }
-    report_ledger(console, file->ledger(), count);
+    report_added(console, *path, *file, count);
     return ExitCode::ok;
 }
 
@@ -127,6 +168,7 @@ Result<std::vector<Exclusion>> ask_platform(const Pull& options) {
 ExitCode pull(Context& context, const Pull& options) {
     Console& console = context.console();
     const std::string_view what = "the ledger was not changed";
+    if (options.url.empty()) return console.fail_usage({Fault::invalid_input, "--url is missing"});
     if (options.limit < 1 || options.limit > exclusions_limit_max)
         return console.fail_usage(
             {Fault::invalid_input, fmt::format("--limit is a number from 1 to {}", exclusions_limit_max)});
@@ -143,7 +185,7 @@ ExitCode pull(Context& context, const Pull& options) {
     const std::size_t count = entries.size();
     if (const auto added = file->add(std::move(entries)); !added)
         return console.fail("it is not known whether the ledger was changed", added.error());
-    return report_ledger(console, file->ledger(), count);
+    return report_added(console, *path, *file, count);
 }
 
 ExitCode list(Context& context, const Ledger& options) {
@@ -173,32 +215,43 @@ struct VerifyLedger {
     std::string head;
 };
 
-ExitCode verify(Context& context, const VerifyLedger& options) {
+ExitCode verify_ledger(Context& context, const VerifyLedger& options) {
     Console& console = context.console();
-    const std::string_view what = "the ledger is not whole";
+    const std::string_view not_whole = "the ledger is not whole", not_checked = "the ledger was not checked";
     const Result<std::string> path = find_ledger(context, options.ledger);
-    if (!path) return console.fail(what, path.error());
+    if (!path) return console.fail(not_checked, path.error());
     const auto ledger = read_ledger(*path);
-    if (!ledger) return console.fail(what, ledger.error());
+    if (!ledger) return console.fail(ledger.error().fault == Fault::corrupt ? not_whole : not_checked, ledger.error());
     if (!options.head.empty() &&
         std::ranges::find(ledger->entries(), options.head, &ErasureEntry::digest) == ledger->entries().end())
-        return console.fail(what,
+        return console.fail(not_whole,
                             {Fault::corrupt, fmt::format("{}: no line of it has the digest {}", *path, options.head),
                              "its tail was cut off, or it was written anew: restore it from a copy"});
-    return report_ledger(console, *ledger, 0);
+    if (console.json())
+        console.print_item("ErasureLedger", standing_json(*path, *ledger));
+    else
+        console.print_line(fmt::format("{} is whole, {} checked; {}", printable(*path),
+                                       verify::counted(ledger->entries().size(), "entry was", "entries were"),
+                                       standing_text(*ledger)));
+    return warn_of_findings(console, *ledger);
 }
 
 }  // namespace
 
 std::vector<Command> erasure_commands() {
     const char* const where = "the ledger (or KEDGE_ERASURE_LEDGER)";
+    const std::vector<ExitCode> when_reading = {ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed,
+                                                ExitCode::refused, ExitCode::negative};
+    const std::vector<ExitCode> when_writing = {ExitCode::invalid_input,   ExitCode::not_found,
+                                                ExitCode::not_allowed,     ExitCode::refused,
+                                                ExitCode::outcome_unknown, ExitCode::negative};
     const auto changes = [&](const char* name, const char* summary, auto function) {
         return command(name, summary, function)
             .argument("SUBJECT", &Change::subjects, "ids of people, as the platform knows them")
             .option("ledger", "FILE", &Change::ledger, where, Completes::files)
             .option("reason", "TEXT", &Change::reason, "why, for those who read it in years")
             .option("source", "TEXT", &Change::source, "who said so: a ticket, a letter")
-            .exits({ExitCode::invalid_input, ExitCode::conflict, ExitCode::refused, ExitCode::negative});
+            .exits(when_writing);
     };
     return {
         changes("erasure add", "Note people who must stay erased, whatever a restore brings back",
@@ -216,23 +269,24 @@ std::vector<Command> erasure_commands() {
             .option("limit", "NUMBER", &Pull::limit, "how many to ask for; 500 if not given")
             .option("ledger", "FILE", &Pull::ledger, where, Completes::files)
             .example("kedge erasure pull --url https://api.example/exclusions --token env:TOKEN")
-            .exits({ExitCode::invalid_input, ExitCode::refused, ExitCode::unreachable, ExitCode::negative}),
+            .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed, ExitCode::refused,
+                    ExitCode::outcome_unknown, ExitCode::unreachable, ExitCode::negative}),
         command("erasure acknowledge", "Say that a finding was looked at", acknowledge)
             .argument("NUMBER", &Acknowledge::finding, "of the finding")
             .option("reason", "TEXT", &Acknowledge::reason, "what was seen")
             .option("ledger", "FILE", &Acknowledge::ledger, where, Completes::files)
             .example("kedge erasure acknowledge 12 --reason restarted")
-            .exits({ExitCode::invalid_input, ExitCode::refused, ExitCode::negative}),
+            .exits(when_writing),
         command("erasure list", "Show the ledger, oldest first", list)
             .option("ledger", "FILE", &Ledger::path, where, Completes::files)
             .example("kedge erasure list")
-            .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::negative}),
-        command("erasure verify", "Check that no line was changed, moved, added or taken out", verify)
+            .exits(when_reading),
+        command("erasure verify", "Check that no line was changed, moved, added or taken out", verify_ledger)
             .details("With --head, also that nothing was cut off since that digest was the last.")
             .option("head", "DIGEST", &VerifyLedger::head, "a digest that was the last once")
             .option("ledger", "FILE", &VerifyLedger::ledger, where, Completes::files)
             .example("kedge erasure verify --head 5f1c...")
-            .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::refused, ExitCode::negative}),
+            .exits(when_reading),
     };
 }
 

@@ -54,7 +54,11 @@ TEST(Erasure, IsNotedOnceAndListed) {
     const ErasureWorld world;
     const Outcome added = world.run({"erasure", "add", "usr_1", "usr_2", "--reason", "asked", "--source", "PRIV-204"});
     EXPECT_EQ(added.code, 0) << added.errors;
+    EXPECT_THAT(added.out, HasSubstr("a new ledger was begun at " + world.path));
     EXPECT_THAT(added.out, HasSubstr("2 added; 2 are erased, 0 are kept by a hold"));
+    const Outcome twice = world.run({"erasure", "add", "usr_4", "usr_4"});
+    EXPECT_EQ(twice.code, 7);
+    EXPECT_THAT(twice.errors, HasSubstr("usr_4 was given twice"));
     const Outcome again = world.run({"erasure", "add", "usr_3", "usr_2"});
     EXPECT_EQ(again.code, 7);
     EXPECT_THAT(again.errors, HasSubstr("usr_2 is in the ledger already"));
@@ -72,11 +76,72 @@ TEST(Erasure, IsNotedOnceAndListed) {
 TEST(Erasure, WithoutALedgerIsUnknown) {
     ErasureWorld world;
     EXPECT_EQ(world.run("erasure list").code, 4);
-    EXPECT_EQ(world.run("erasure verify").code, 4);
+    const Outcome missing = world.run("erasure verify");
+    EXPECT_EQ(missing.code, 4);
+    EXPECT_THAT(missing.errors, HasSubstr("the ledger was not checked"));
     world.environment.erase("KEDGE_ERASURE_LEDGER");
+    world.environment.erase("KEDGE_ESTATE");
     const Outcome outcome = world.run("erasure list");
     EXPECT_EQ(outcome.code, 3);
+    EXPECT_THAT(outcome.errors, HasSubstr("no erasure ledger is named"));
     EXPECT_THAT(outcome.errors, HasSubstr("--ledger FILE"));
+}
+
+TEST(Erasure, AnEstateThatCannotBeReadIsNotPassedOver) {
+    ErasureWorld world;
+    world.environment.erase("KEDGE_ERASURE_LEDGER");
+    const Outcome missing = world.run("erasure list");
+    EXPECT_EQ(missing.code, 4);
+    EXPECT_THAT(missing.errors, HasSubstr("plans/estate.yaml"));
+    world.write("plans/estate.yaml", "estate: [broken");
+    for (const char* line : {"erasure verify", "erasure list", "erasure add usr_1"}) {
+        const Outcome broken = world.run(line);
+        EXPECT_EQ(broken.code, 3);
+        EXPECT_THAT(broken.errors, HasSubstr("plans/estate.yaml"));
+        EXPECT_THAT(broken.errors, Not(HasSubstr("no erasure ledger is named")));
+        EXPECT_THAT(broken.errors, Not(HasSubstr("not whole")));
+    }
+}
+
+TEST(Erasure, ALedgerIsBegunOnlyByWhatItTakesAndWhereItsDirectoryIs) {
+    ErasureWorld world;
+    for (const char* line : {"erasure release usr_1", "erasure acknowledge 1", "erasure add usr_1 usr_1"}) {
+        const Outcome refused = world.run(line);
+        EXPECT_EQ(refused.code, 7) << line;
+        EXPECT_THAT(refused.errors, HasSubstr("there is no ledger yet"));
+        EXPECT_FALSE(exists(world.path)) << "an empty one would erase nobody";
+    }
+    const Json begun = world.run("erasure add usr_1 --json").json();
+    EXPECT_EQ(get(get(begun, "item"), "begun"), true);
+    EXPECT_EQ(get_string(get(begun, "item"), "path"), world.path);
+    EXPECT_EQ(get(get(world.run("erasure add usr_2 --json").json(), "item"), "begun"), false);
+    EXPECT_THAT(world.run("erasure add usr_3").out, Not(HasSubstr("begun")));
+
+    world.environment["KEDGE_ERASURE_LEDGER"] = world.directory + "/nodir/ledger.jsonl";
+    const Outcome gone = world.run("erasure add usr_9 --reason a");
+    EXPECT_EQ(gone.code, 4);
+    EXPECT_THAT(gone.errors, HasSubstr("the directory " + world.directory + "/nodir is not there"));
+    EXPECT_FALSE(exists(world.directory + "/nodir"));
+}
+
+TEST(Erasure, VerifySaysWhatWasChecked) {
+    const ErasureWorld world;
+    world.write("ledger.jsonl", "");
+    EXPECT_EQ(world.run("erasure verify").out, world.path +
+                                                   " is whole, 0 entries were checked; 0 are erased, 0 are kept by a "
+                                                   "hold; there is no last digest yet\n");
+    ASSERT_EQ(world.run("erasure add usr_1").code, 0);
+    EXPECT_THAT(world.run("erasure verify").out,
+                HasSubstr(" is whole, 1 entry was checked; 1 is erased, 0 are kept by a hold; the last digest is "));
+}
+
+TEST(Erasure, HelpNamesTheExitCodes) {
+    const ErasureWorld world;
+    for (const char* command : {"add", "hold", "release", "pull", "acknowledge", "list", "verify"}) {
+        const std::string help = world.run({"erasure", command, "--help"}).out;
+        for (const ExitCode code : {ExitCode::not_found, ExitCode::not_allowed})
+            EXPECT_THAT(help, HasSubstr(fmt::format("{}  {}", static_cast<int>(code), meaning(code)))) << command;
+    }
 }
 
 TEST(Erasure, ShowsALedgerThatWasChangedOrCutOff) {
@@ -145,6 +210,10 @@ TEST(ErasurePull, ChangesNothingAfterAnythingElse) {
     { gone = "http://" + to_string(Listener::listen({"127.0.0.1", 0}).value().endpoint()) + "/"; }
     EXPECT_EQ(world.run({"erasure", "pull", "--url", gone}).code, 14);
     EXPECT_EQ(world.run({"erasure", "pull", "--url", gone, "--limit", "501"}).code, 2);
+    EXPECT_EQ(world.run({"erasure", "pull", "--url", gone, "--token", "env:NOPE"}).code, 4);
+    const Outcome nobody = world.run("erasure pull");
+    EXPECT_EQ(nobody.code, 2);
+    EXPECT_THAT(nobody.errors, HasSubstr("--url is missing"));
     EXPECT_EQ(read_file(world.path).value(), before);
 }
 

@@ -16,6 +16,7 @@
 #include "cli/policy_view.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "os/files.h"
 
 namespace kedge {
 namespace {
@@ -154,6 +155,18 @@ Result<backup::Judgement> judge_one(Context& context, const Ground& ground, cons
     return judgement;
 }
 
+// A policy that cannot be judged is no reason to leave the others out: it is answered no where there is nothing, else
+// unknown. That is not remembered: it says nothing of a backup.
+backup::Judgement unjudged(const Ground& ground, const BackupPolicy& policy, const Error& error, Moment now) {
+    const auto directory = backup::directory_of(ground.estate, policy);
+    const bool is_gone = error.fault == Fault::not_found && directory && !exists(*directory);
+    return {.name = ".",
+            .at = now,
+            .answers = {{.question = "judged",
+                         .holds = is_gone ? Truth::no : Truth::unknown,
+                         .says = error.hint.empty() ? error.message : error.message + ": " + error.hint}}};
+}
+
 ExitCode verify_policies(Context& context, const VerifyPolicies& options) {
     Console& console = context.console();
     constexpr const char* failed = "not verified";
@@ -165,9 +178,13 @@ ExitCode verify_policies(Context& context, const VerifyPolicies& options) {
     ExitCode code = ExitCode::ok;
     Json items = Json::array();
     for (const BackupPolicy* policy : *policies) {
-        const Result<backup::Judgement> judgement = judge_one(context, *ground, *policy, options);
+        Result<backup::Judgement> judgement = judge_one(context, *ground, *policy, options);
         if (context.around().interrupted()) return ExitCode::interrupted;
-        if (!judgement) return console.fail(fmt::format("{} was not verified", policy->name), judgement.error());
+        if (!judgement) {
+            judgement = unjudged(*ground, *policy, judgement.error(), context.now());
+            // On the other stream, too: a controller that asked for it keeps only what stands there.
+            console.warn(fmt::format("{} was not verified: {}", policy->name, judgement->answers.front().says));
+        }
         code = with(code, judgement->holds());
         if (console.json()) {
             Json item = backup::judgement_json(*judgement);
@@ -227,6 +244,7 @@ ExitCode prune_backups(Context& context, const PruneBackups& options) {
     if (context.around().interrupted()) return ExitCode::interrupted;
     if (!pruning) return console.fail(failed, pruning.error());
     if (!console.json()) console.print(rendered(*pruning, context.now(), console.out()));
+    Removal removal = Removal::planned;
     if (pruning->removes_any() && !options.dry_run) {
         if (const auto free = no_run_holds(context, (*policy)->in); !free) return console.fail(failed, free.error());
         if (const auto free = no_recovery_holds(ground->state, options.policy); !free)
@@ -238,8 +256,12 @@ ExitCode prune_backups(Context& context, const PruneBackups& options) {
             return console.fail(failed, yes.error());
         if (const auto removed = backup::carry_out(*pruning); !removed)
             return console.fail("not all of it was removed", removed.error());
+        removal = Removal::done;
     }
-    if (console.json()) console.print_items("Pruning", as_json(*pruning));
+    if (console.json())
+        console.print_items("Pruning", as_json(*pruning, context.now(), removal));
+    else if (removal == Removal::done)
+        console.print_line("all that goes was removed");
     return ExitCode::ok;
 }
 
@@ -254,16 +276,17 @@ std::vector<Command> policy_commands() {
                          "judgement of the newest says no; 16 if that cannot be told, or it was never judged.")
                 .example("kedge backup list")
                 .example("kedge backup list daily-dumps --all --json")
-                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::negative, ExitCode::unverifiable}),
+                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed, ExitCode::negative,
+                        ExitCode::unverifiable}),
             command("backup create", "Take a backup as a policy of the estate asks for it", create_backup)
                 .argument("POLICY", &CreateBackup::policy, "the policy")
                 .option("from", "REGION", &CreateBackup::region, "of the copy there, else of a standby that answers")
                 .details("Writes it whole under a name of its own, reads it back, puts a manifest with the digest of "
                          "every block beside it, and gives it its name last. Of a policy of copies, copies what is "
-                         "not there yet.")
+                         "not there yet. Exit 4 if the store's own directory is not there: it is never made.")
                 .example("kedge backup create daily-dumps")
-                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::conflict, ExitCode::refused,
-                        ExitCode::negative}),
+                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed, ExitCode::conflict,
+                        ExitCode::refused, ExitCode::negative}),
             command("backup verify", "Judge backups by the policies of the estate, and remember the verdicts",
                     verify_policies)
                 .argument("POLICY", &VerifyPolicies::policies, "only these policies")
@@ -274,11 +297,11 @@ std::vector<Command> policy_commands() {
                 .option("key", "TEXT", &VerifyPolicies::key, "stands in the evidence: who asked")
                 .details("Each question of a policy is answered with its evidence: fresh, intact, proved by a restore, "
                          "tables, production, the log without a gap, copies. Production is counted on a standby, or "
-                         "known by its statistics; unreachable is unknown. Exit 15 if any answer is no, 16 if any is "
-                         "unknown.")
+                         "known by its statistics; unreachable is unknown. A policy that cannot be judged is no or "
+                         "unknown, and the others are judged. Exit 15 if any answer is no, 16 if any is unknown.")
                 .example("kedge backup verify daily-dumps")
                 .example("kedge backup verify base-backups --recover --json")
-                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::conflict, ExitCode::negative,
+                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed, ExitCode::negative,
                         ExitCode::unverifiable}),
             command("backup prune", "Remove the backups that a policy no longer keeps", prune_backups)
                 .argument("POLICY", &PruneBackups::policy, "the policy")
@@ -290,7 +313,8 @@ std::vector<Command> policy_commands() {
                          "copies of. What a killed `backup create` left goes too.")
                 .example("kedge backup prune daily-dumps --dry-run")
                 .example("kedge backup prune archived-log --confirm archived-log")
-                .exits({ExitCode::not_found, ExitCode::conflict, ExitCode::refused})};
+                .exits({ExitCode::invalid_input, ExitCode::not_found, ExitCode::not_allowed, ExitCode::conflict,
+                        ExitCode::refused, ExitCode::negative})};
 }
 
 }  // namespace kedge

@@ -56,7 +56,9 @@ TEST(BackupPolicy, GoesFromMissingToVerifiedAndIsPruned) {
     Outcome second = world.run("backup create nightly");
     while (second.code == 6) second = world.run("backup create nightly");
     ASSERT_EQ(second.code, 0) << second.errors;
-    EXPECT_EQ(world.item("backup prune nightly --dry-run")["why"], "one of the newest 1");
+    const Json newest = world.item("backup prune nightly --dry-run");
+    EXPECT_EQ(newest["why"], "one of the newest 1");
+    EXPECT_TRUE(newest["age_seconds"].is_number()) << newest;
     EXPECT_THAT(world.run("backup prune nightly --dry-run").out, HasSubstr("the newest that is proved"));
     EXPECT_EQ(world.run("backup verify nightly").code, 0);
     EXPECT_EQ(world.run("backup prune nightly").code, 7) << "not without a confirmation";
@@ -67,8 +69,48 @@ TEST(BackupPolicy, GoesFromMissingToVerifiedAndIsPruned) {
         ASSERT_TRUE(lock && *lock);
         EXPECT_EQ(world.run("backup prune nightly --confirm nightly").code, 6) << "not while somebody works on it";
     }
-    EXPECT_EQ(world.run("backup prune nightly --confirm nightly").code, 0);
+    const auto second_oldest = [](const Outcome& outcome) { return outcome.json()["items"][1]; };
+    const Json planned = second_oldest(world.run("backup prune nightly --dry-run --json"));
+    EXPECT_EQ(planned["goes"], true);
+    EXPECT_EQ(planned["removed"], false);
+    const Outcome pruned = world.run("backup prune nightly --confirm nightly --json");
+    EXPECT_EQ(pruned.code, 0) << pruned.errors;
+    EXPECT_EQ(second_oldest(pruned)["removed"], true);
+    EXPECT_EQ(pruned.json()["items"][0]["removed"], false) << "it stays";
     EXPECT_EQ(world.dumps(), 1u);
+}
+
+TEST(BackupPolicy, ThatCannotBeJudgedLeavesTheOthersTheirVerdicts) {
+    const PolicyWorld world;
+    ASSERT_EQ(world.run("backup create nightly").code, 0);
+    world.write("state/backups/images.json", "of another time");
+    fs::remove_all(world.backups.store + "/wal");
+    const Outcome missing = world.run("backup verify wal nightly");
+    EXPECT_EQ(missing.code, 15) << "what is missing is no";
+    EXPECT_THAT(missing.out, HasSubstr("judged"));
+    EXPECT_THAT(missing.out, HasSubstr("public.orders 1,000"));
+    EXPECT_THAT(missing.errors, HasSubstr("wal was not verified: " + world.backups.store + "/wal: No such file"));
+    EXPECT_EQ(world.run("backup verify images nightly").code, 16) << "what is not known is no good news";
+
+    const Json items = world.run("backup verify wal images nightly --json").json()["items"];
+    ASSERT_EQ(items.size(), 3u);
+    EXPECT_EQ(items[0]["policy"], "wal");
+    EXPECT_EQ(items[0]["holds"], "no");
+    EXPECT_EQ(items[1]["holds"], "unknown");
+    EXPECT_THAT(items[1]["answers"][0]["says"].get<std::string>(), HasSubstr("move it away"));
+    EXPECT_EQ(items[2]["policy"], "nightly");
+    EXPECT_EQ(items[2]["holds"], "yes");
+    EXPECT_EQ(read_file(world.directory + "/state/backups/images.json").value(), "of another time");
+}
+
+TEST(BackupPolicy, AStoreThatIsGoneIsNotMadeAnew) {
+    const PolicyWorld world;
+    fs::rename(world.backups.store, world.backups.store + "-unmounted");
+    const Outcome outcome = world.run("backup create nightly");
+    EXPECT_EQ(outcome.code, 4);
+    EXPECT_THAT(outcome.errors, HasSubstr(world.backups.store + ", the directory of the store vault, is not there"));
+    EXPECT_THAT(outcome.errors, HasSubstr("mount it"));
+    EXPECT_FALSE(fs::exists(world.backups.store));
 }
 
 TEST(BackupPolicy, DamageAndOverdueAreExit15) {
@@ -123,7 +165,7 @@ TEST(BackupPolicy, LogIsPrunedAsFarAsNoBaseBackupNeedsIt) {
     }
     EXPECT_EQ(segments(), before);
     EXPECT_EQ(world.item("backup prune wal --dry-run")["goes"], true);
-    EXPECT_EQ(world.run("backup prune wal --confirm wal").code, 0);
+    EXPECT_THAT(world.run("backup prune wal --confirm wal").out, HasSubstr("all that goes was removed"));
     EXPECT_LT(segments(), before);
     EXPECT_THAT(world.run("backup prune wal --dry-run").out, HasSubstr("nothing goes"));
 }

@@ -62,16 +62,20 @@ bool is_judged_as_a_whole(const BackupPolicy& policy) {
     return policy.kind == BackupKind::log || policy.kind == BackupKind::copy;
 }
 
+Json age_json(const std::optional<Moment>& taken, Moment now) {
+    return {{"taken", taken ? Json(to_string(*taken)) : Json()},
+            {"age_seconds", taken ? Json(seconds(now - *taken)) : Json()}};
+}
+
 Json backup_json(const StoredBackup& stored, const backup::Verdicts& verdicts, Moment now) {
     const Judgement* judgement = judgement_of(stored, verdicts);
-    return {{"name", stored.name},
-            {"path", stored.path},
-            {"taken", stored.taken ? Json(to_string(*stored.taken)) : Json()},
-            {"age_seconds", stored.taken ? Json(seconds(now - *stored.taken)) : Json()},
-            {"bytes", stored.bytes},
-            {"manifest", stored.has_manifest},
-            {"unusable", stored.unusable},
-            {"judgement", judgement != nullptr ? backup::judgement_json(*judgement) : Json()}};
+    Json json{{"name", stored.name}, {"path", stored.path}};
+    json.update(age_json(stored.taken, now));
+    json["bytes"] = stored.bytes;
+    json["manifest"] = stored.has_manifest;
+    json["unusable"] = stored.unusable;
+    json["judgement"] = judgement != nullptr ? backup::judgement_json(*judgement) : Json();
+    return json;
 }
 
 Truth age_holds(const BackupPolicy& policy, const Shelf& shelf, Moment now) {
@@ -182,15 +186,23 @@ std::string rendered(const backup::Pruning& pruning, Moment now, const Surface& 
     return text;
 }
 
-Json as_json(const backup::Pruning& pruning) {
+Json as_json(const backup::Pruning& pruning, Moment now, Removal removal) {
+    const auto item = [&](const std::string& name, bool goes, const std::string& why) -> Json {
+        return {{"name", name}, {"goes", goes}, {"removed", goes && removal == Removal::done}, {"why", why}};
+    };
     Json items = Json::array();
-    for (const backup::Pruning::Row& row : pruning.rows)
-        items.push_back({{"name", row.backup.name}, {"bytes", row.backup.bytes}, {"goes", row.goes}, {"why", row.why}});
+    for (const backup::Pruning::Row& row : pruning.rows) {
+        items.push_back(item(row.backup.name, row.goes, row.why));
+        items.back()["bytes"] = row.backup.bytes;
+        items.back().update(age_json(row.backup.taken, now));
+    }
     if (pruning.log)
-        for (const backup::LogFile& file : pruning.log->going)
-            items.push_back({{"name", file.name}, {"bytes", file.bytes}, {"goes", true}, {"why", pruning.log->why}});
+        for (const backup::LogFile& file : pruning.log->going) {
+            items.push_back(item(file.name, true, pruning.log->why));
+            items.back()["bytes"] = file.bytes;
+        }
     for (const std::string& name : pruning.unfinished)
-        items.push_back({{"name", name}, {"goes", true}, {"why", "left by one that was not finished"}});
+        items.push_back(item(name, true, "left by one that was not finished"));
     return items;
 }
 

@@ -29,7 +29,8 @@ Json as_json(const Inventory& inventory);
 std::string rendered(const std::string& policy, const backup::Judgement& judgement, const Surface& surface);
 
 std::string rendered(const backup::Pruning& pruning, Moment now, const Surface& surface);
-Json as_json(const backup::Pruning& pruning);
+enum class Removal { planned, done };
+Json as_json(const backup::Pruning& pruning, Moment now, Removal removal);
 
 // "2.3 GB"
 std::string size_text(std::uint64_t bytes);

@@ -135,6 +135,24 @@ TEST(RecoverTables, APersonIsAskedWithTheNumbersBeforeThem) {
     EXPECT_EQ(world.live("SELECT count(*) FROM lines"), "1000");
 }
 
+TEST(RecoverTables, WhatIsNotArmedIsOnlyLookedAt) {
+    const RecoveredWorld world;
+    std::string unarmed = world.backups.text;
+    unarmed.replace(unarmed.find("armed: true"), std::string("armed: true").size(), "armed: false");
+    world.write("plans/estate.yaml", unarmed);
+    world.live("DELETE FROM lines WHERE id = 7");
+    EXPECT_EQ(world.run("recover extract before --table lines --dry-run").code, 0);
+    EXPECT_EQ(world.run("recover exchange before --dry-run").code, 0);
+    for (const char* line :
+         {"extract before --table lines --confirm before", "exchange before --confirm before",
+          "promote before --in east --prepare --confirm before", "put-back before --confirm before"}) {
+        const Outcome refused = world.run(std::string("recover ") + line);
+        EXPECT_EQ(refused.code, 7) << line;
+        EXPECT_THAT(refused.errors, HasSubstr("not armed, so Kedge only looks at: db")) << line;
+    }
+    EXPECT_EQ(world.live("SELECT count(*) FROM lines"), "999");
+}
+
 TEST(RecoverTables, WhatIsWrongHasItsCode) {
     const RecoveredWorld world;
     EXPECT_EQ(world.run("recover compare nowhere").code, 4);

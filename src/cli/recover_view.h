@@ -56,7 +56,10 @@ ExitCode make_recovery(Context& context, const char* failed, const Result<void>&
     if (const auto may = may_be_made(state, recovery); !may) return console.fail(failed, may.error());
     context.around().catch_interrupt();
     const auto choice = make();
-    if (context.around().interrupted()) return ExitCode::interrupted;
+    if (context.around().interrupted()) {
+        console.note("interrupted: the same command makes it anew");
+        return ExitCode::interrupted;
+    }
     return choice ? tell(*choice) : console.fail(failed, choice.error());
 }
 

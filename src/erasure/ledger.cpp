@@ -69,6 +69,22 @@ Result<ErasureEntry> read_line(std::string_view line) {
     return entry;
 }
 
+// Nobody is named twice in what is added at once.
+Result<void> check_once(const std::vector<ErasureEntry>& entries) {
+    std::set<std::pair<ErasureEvent, std::string_view>> seen;
+    for (const ErasureEntry& entry : entries)
+        if (!entry.subject.empty() && !seen.emplace(entry.event, entry.subject).second)
+            return Error{Fault::refused, entry.subject + " was given twice"};
+    return {};
+}
+
+Error lacks_directory(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const std::string directory = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+    return {Fault::not_found, fmt::format("{}: the directory {} is not there", path, directory),
+            fmt::format("mount it, or mend the path of the ledger; only if the ledger is new: mkdir -p {}", directory)};
+}
+
 }  // namespace
 
 std::string_view to_string(ErasureEvent event) {
@@ -157,6 +173,15 @@ Result<std::string> ErasureLedger::add(ErasureEntry entry) {
     return line;
 }
 
+Result<std::vector<std::string>> ErasureLedger::add(std::vector<ErasureEntry> entries) {
+    TRY(check_once(entries));
+    ErasureLedger grown = *this;
+    std::vector<std::string> lines;
+    for (ErasureEntry& entry : entries) lines.push_back(TRY(grown.add(std::move(entry))));
+    *this = std::move(grown);
+    return lines;
+}
+
 Result<void> ErasureLedger::take(ErasureEntry entry) {
     const bool names_subject =
         entry.event == ErasureEvent::erase || entry.event == ErasureEvent::hold || entry.event == ErasureEvent::release;
@@ -187,18 +212,19 @@ Result<void> ErasureLedger::take(ErasureEntry entry) {
 }
 
 Result<ErasureFile> ErasureFile::open(const std::string& path, const Until& until) {
-    const std::size_t slash = path.rfind('/');
-    if (slash != std::string::npos && slash > 0) TRY(make_directories(path.substr(0, slash)));
-    LineFile file = TRY(LineFile::open(path, until));
-    ErasureLedger ledger = TRY(ErasureLedger::read(TRY(file.content(ledger_bytes_max))).within(path));
-    return ErasureFile{std::move(file), std::move(ledger)};
+    const bool was_there = exists(path);
+    auto file = LineFile::open(path, until);
+    if (!file && file.error().fault == Fault::not_found) return lacks_directory(path);
+    if (!file) return file.error();
+    const std::string text = TRY(file->content(ledger_bytes_max));
+    ErasureLedger ledger = TRY(ErasureLedger::read(text).within(path));
+    // Whoever waited for another to begin it finds what that one wrote.
+    return ErasureFile{std::move(*file), std::move(ledger), !was_there && text.empty()};
 }
 
 Result<void> ErasureFile::add(std::vector<ErasureEntry> entries) {
     ErasureLedger grown = ledger_;
-    std::vector<std::string> lines;
-    for (ErasureEntry& entry : entries) lines.push_back(TRY(grown.add(std::move(entry))));
-    for (const std::string& line : lines) TRY(file_.append(line));
+    for (const std::string& line : TRY(grown.add(std::move(entries)))) TRY(file_.append(line));
     ledger_ = std::move(grown);
     return {};
 }

@@ -65,6 +65,9 @@ public:
     // Numbers `entry`, chains it and takes it in. refused if it says nothing new: a subject that is erased already, a
     // hold that stands, a release without one, an acknowledgement of what is no open finding. Returns its line.
     Result<std::string> add(ErasureEntry entry);
+    // All of them in their order, or none; refused also if one says the same of a subject as another. Returns their
+    // lines.
+    Result<std::vector<std::string>> add(std::vector<ErasureEntry> entries);
 
 private:
     Result<void> take(ErasureEntry entry);
@@ -76,20 +79,25 @@ private:
 // The file, held against every other writer while this lives. Not thread-safe.
 class ErasureFile {
 public:
-    // Opens it, or makes it with mode 0600, and the directory that it lies in. corrupt as of ErasureLedger::read;
-    // unavailable if another holds it too long.
+    // Opens it, or begins it with mode 0600. not_found if the directory that it lies in is not there: a ledger that was
+    // begun where another is missing would erase nobody. corrupt as of ErasureLedger::read; unavailable if another
+    // holds it too long.
     static Result<ErasureFile> open(const std::string& path, const Until& until);
 
     const ErasureLedger& ledger() const { return ledger_; }
+    // It was not there before.
+    bool was_begun() const { return was_begun_; }
     // Adds the entries in their order, each durably; if one is refused, none is added. Errors of ErasureLedger::add,
     // and of the file, after which some may be there: open it again to see.
     Result<void> add(std::vector<ErasureEntry> entries);
 
 private:
-    ErasureFile(LineFile file, ErasureLedger ledger) : file_(std::move(file)), ledger_(std::move(ledger)) {}
+    ErasureFile(LineFile file, ErasureLedger ledger, bool was_begun)
+        : file_(std::move(file)), ledger_(std::move(ledger)), was_begun_(was_begun) {}
 
     LineFile file_;
     ErasureLedger ledger_;
+    bool was_begun_;
 };
 
 // Reads a ledger without holding it. not_found if there is none: nobody knows who is excluded then.

@@ -96,6 +96,38 @@ TEST(ErasureLedger, ShowsLinesThatAreMissingMovedOrTorn) {
     EXPECT_THAT(ErasureLedger::read(one + rest).error().message, HasSubstr("line 2"));
 }
 
+TEST(ErasureLedger, TakesAllOfSeveralOrNone) {
+    Written written;
+    const std::string head = written.ledger.head();
+    const auto twice =
+        written.ledger.add(std::vector{entry(ErasureEvent::erase, "usr_8"), entry(ErasureEvent::erase, "usr_8")});
+    EXPECT_EQ(twice.error().fault, Fault::refused);
+    EXPECT_EQ(twice.error().message, "usr_8 was given twice");
+    const auto known =
+        written.ledger.add(std::vector{entry(ErasureEvent::erase, "usr_8"), entry(ErasureEvent::erase, "usr_1")});
+    EXPECT_EQ(known.error().message, "usr_1 is in the ledger already");
+    EXPECT_EQ(written.ledger.head(), head);
+    // What is said of the same person is another thing each time.
+    EXPECT_EQ(written.ledger.add(std::vector{entry(ErasureEvent::erase, "usr_8"), entry(ErasureEvent::hold, "usr_8")})
+                  ->size(),
+              2u);
+}
+
+TEST(ErasureFile, IsBegunOnlyInADirectoryThatIsThere) {
+    const std::string directory = testing::TempDir() + fmt::format("kedge-erasure-{}", getpid()),
+                      path = directory + "/ledger.jsonl";
+    const auto gone = ErasureFile::open(path, within(30s));
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().fault, Fault::not_found);
+    EXPECT_THAT(gone.error().message, HasSubstr("the directory " + directory + " is not there"));
+    EXPECT_THAT(gone.error().hint, HasSubstr("mkdir -p " + directory));
+    EXPECT_FALSE(exists(directory));
+    std::filesystem::create_directory(directory);
+    EXPECT_TRUE(ErasureFile::open(path, within(30s))->was_begun());
+    EXPECT_FALSE(ErasureFile::open(path, within(30s))->was_begun());
+    std::filesystem::remove_all(directory);
+}
+
 TEST(ErasureFile, KeepsWhatWasAddedAndHasOneWriter) {
     const std::string path = testing::TempDir() + fmt::format("kedge-erasure-{}.jsonl", getpid());
     std::filesystem::remove(path);

@@ -70,7 +70,9 @@ Result<void> Builder::write_secrets() {
 }
 
 Result<void> Builder::write_configuration() {
-    for (const std::string& directory : {layout_.wal_store(), layout_.base_store()}) TRY(make_directories(directory));
+    for (const std::string& directory :
+         {layout_.wal_store(), layout_.base_store(), layout_.copies_store(), layout_.outside()})
+        TRY(make_directories(directory));
     for (const Place& component : places()) {
         const std::string directory = layout_.of(component);
         TRY(make_directories(directory));

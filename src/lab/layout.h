@@ -37,6 +37,9 @@ struct Layout {
     std::string store() const { return root + "/store"; }
     std::string wal_store() const { return store() + "/wal"; }
     std::string base_store() const { return store() + "/base"; }
+    // Where its estate has copies of dumps, and the ledger of the erased: out of the reach of what is recovered.
+    std::string copies_store() const { return root + "/store-copies"; }
+    std::string outside() const { return root + "/outside"; }
     // Holds the number of bytes that the WAL archive may take; absent: no limit.
     std::string archive_quota() const { return store() + "/quota"; }
     // Exists while the site cannot reach the store.

@@ -90,6 +90,8 @@ Result<void> conclude(const std::string& state_directory, Recovery& recovery, Re
 Result<void> finish(const std::string& state_directory, Recovery& recovery, Result<void> made, const Estate& estate,
                     const std::stop_token& stop) {
     if (made) pass_gate(recovery, estate, stop);
+    if (!made && stop.stop_requested())
+        made = Error{made.error().fault, "it was interrupted: the same command makes it anew"};
     return conclude(state_directory, recovery, std::move(made));
 }
 
@@ -100,10 +102,12 @@ Result<void> check_usable(const Recovery& recovery) {
             return Error{Fault::refused,
                          fmt::format("{} may hold people who must stay erased: {}", recovery.name, recovery.says),
                          fmt::format("set that right, then kedge recover erase {}", recovery.name)};
+        case Stage::working:
+            return Error{Fault::refused, fmt::format("{} is not made yet: {}", recovery.name, recovery.says),
+                         "if `kedge recover list` calls it interrupted, the same command makes it anew"};
         case Stage::prepared:
         case Stage::promoted:
         case Stage::chosen:
-        case Stage::working:
         case Stage::failed: break;
     }
     return Error{Fault::refused,
