@@ -101,10 +101,13 @@ void tell_swap(Console& console, const Swap& swapping) {
 
 // What is left to be said of one that could take production's place.
 ExitCode tell_possible(Console& console, const Swap& swapping, const std::string& place) {
-    if (console.json())
-        console.print_item("Recovery", recovery_json(swapping.recovery, true));
-    else
+    if (console.json()) {
+        Json item = recovery_json(swapping.recovery, true);
+        item["could_take_the_place_of"] = place;
+        console.print_item("Recovery", std::move(item));
+    } else {
         console.print_line(fmt::format("{} could take the place of {}", swapping.recovery.name, place));
+    }
     return ExitCode::ok;
 }
 
@@ -157,17 +160,22 @@ ExitCode exchange_recovery(Context& context, const ExchangeNames& options) {
             !yes)
             return console.fail(failed, yes.error());
     context.around().catch_interrupt();
+    std::string place;
     const Result<void> done = [&]() -> Result<void> {
         verify::Effort effort;
         Progress progress(context, effort);
         recover::Exchange exchange(swapping->state, swapping->estate, swapping->recovery, swapping->target(),
                                    exchange_options(*region, progress));
-        if (options.dry_run) return exchange.check();
+        if (options.dry_run) {
+            TRY(exchange.check());
+            place = TRY(exchange.place());
+            return {};
+        }
         TRY(exchange.load());
         return options.load ? Result<void>{} : exchange.swap();
     }();
     if (!done) return fail_or_interrupted(context, failed, done.error());
-    if (options.dry_run) return tell_possible(console, *swapping, swapping->target().name);
+    if (options.dry_run) return tell_possible(console, *swapping, place);
     tell_swap(console, *swapping);
     return ExitCode::ok;
 }

@@ -86,7 +86,7 @@ ExitCode compare_tables(Context& context, const CompareTables& options) {
         with = words_of(live);
         const std::string database = recover::live_database(ground->target(), ground->recovery);
         if (!TRY(backup::has_database(live, database, progress.stop_token())))
-            return recover::Comparison{.live_is_gone = true};
+            return recover::Comparison{.live = database, .live_is_gone = true};
         return recover::compare(ground->recovery.server(), live,
                                 {.tables = options.tables,
                                  .keys_max = static_cast<std::size_t>(options.keys),

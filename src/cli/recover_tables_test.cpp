@@ -142,7 +142,10 @@ TEST(RecoverTables, WhatIsNotArmedIsOnlyLookedAt) {
     world.write("plans/estate.yaml", unarmed);
     world.live("DELETE FROM lines WHERE id = 7");
     EXPECT_EQ(world.run("recover extract before --table lines --dry-run").code, 0);
-    EXPECT_EQ(world.run("recover exchange before --dry-run").code, 0);
+    const Outcome could = world.run("recover exchange before --dry-run");
+    EXPECT_EQ(could.code, 0);
+    EXPECT_THAT(could.out, HasSubstr("could take the place of postgres of db@east, which would be kept as "
+                                     "postgres_before_before"));
     for (const char* line :
          {"extract before --table lines --confirm before", "exchange before --confirm before",
           "promote before --in east --prepare --confirm before", "put-back before --confirm before"}) {

@@ -110,8 +110,8 @@ std::string last_line(const Extraction& extraction) {
 
 std::string rendered(const Comparison& comparison, const std::string& with, const Surface& surface) {
     if (comparison.live_is_gone)
-        return fmt::format("{} has no such database any more: what it had and the recovered has not cannot be listed\n",
-                           with);
+        return fmt::format("{} has no database {} any more: what it had and the recovered has not cannot be listed\n",
+                           with, comparison.live);
     Table table({{"TABLE"},
                  {"ONLY RECOVERED", Align::right},
                  {"ONLY LIVE", Align::right},

@@ -58,6 +58,7 @@ struct SequenceComparison {
 };
 
 struct Comparison {
+    std::string live{};         // the name of the live database, where it is gone
     bool live_is_gone = false;  // the live server has no such database any more: there is nothing to compare with
     std::vector<TableComparison> tables;
     std::vector<LoneTable> only_recovered, only_live;

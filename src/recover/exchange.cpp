@@ -117,6 +117,13 @@ Result<void> Exchange::check() {
     return {};
 }
 
+Result<std::string> Exchange::place() {
+    TRY(find_server());
+    const std::string what = fmt::format("{} of {}@{}", live_, target_.name, region_);
+    if (TRY(server_->names()).contains(live_)) return fmt::format("{}, which would be kept as {}", what, before_);
+    return what + ", where there is no database of that name now: nothing would be kept";
+}
+
 std::string Exchange::moving() const {
     return recovery_.directory + "/moving";
 }

@@ -50,6 +50,8 @@ public:
     //   replication slot, a prepared transaction, a subscription);
     // - a name of an earlier exchange is taken.
     Result<void> check();
+    // Of one that passed `check`, in words: which database its place would be, and what would become of that.
+    Result<std::string> place();
     // `check`, then: erased people are taken out once more, and the copy is copied into the running server under the
     // name LIVE_from_NAME, from table to table (copy_database.h), and analyzed; every table has to have as many rows
     // in it as in the copy, or it is dropped again. What is there serves meanwhile.

@@ -167,7 +167,8 @@ Result<std::vector<Recovery>> recoveries(const std::string& state_directory) {
          !failed && entry != fs::directory_iterator(); entry.increment(failed))
         if (entry->path().extension() == ".json") names.push_back(entry->path().stem());
     if (failed && failed != std::errc::no_such_file_or_directory)
-        return Error{Fault::unavailable, fmt::format("{}: {}", directory_of(state_directory), failed.message())};
+        return Error{failed == std::errc::permission_denied ? Fault::not_allowed : Fault::unavailable,
+                     fmt::format("{}: {}", directory_of(state_directory), failed.message())};
     std::ranges::sort(names);
     std::vector<Recovery> all;
     for (const std::string& name : names) all.push_back(TRY(find_recovery(state_directory, name)));

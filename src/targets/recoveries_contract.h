@@ -139,6 +139,11 @@ class RecoveriesContract : public OfARecovery<RecoveriesWorld> {
 protected:
     using Rows = std::set<std::int64_t>;
 
+    void expect_refused_without_ledger(Order order) {
+        world->set_ledger(false);
+        expect_refused(order, "somebody may have been erased since");
+        world->set_ledger(true);
+    }
     static RecoveryOrder to(const std::string& point) {
         return {.name = "copy", .database = "db", .to = point, .policy = ""};
     }
@@ -314,9 +319,7 @@ TEST_P(RecoveriesContract, IsExchangedWithinTheRunningServerAndBack) {
     for (const Order order : {&Recoveries::exchange, &Recoveries::put_back})
         ASSERT_NO_FATAL_FAILURE(expect_refused(order, "nobody takes writes"));
     world->start_production();
-    world->set_ledger(false);
-    ASSERT_NO_FATAL_FAILURE(expect_refused(&Recoveries::exchange, "somebody may have been erased since"));
-    world->set_ledger(true);
+    ASSERT_NO_FATAL_FAILURE(expect_refused_without_ledger(&Recoveries::exchange));
     ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::put_back, "r/unload"));
     EXPECT_EQ(look().usable, Truth::yes);
     EXPECT_FALSE(look().exchanges);
@@ -329,6 +332,7 @@ TEST_P(RecoveriesContract, IsExchangedWithinTheRunningServerAndBack) {
     EXPECT_EQ(world->rows(), (Rows{1}));
     world->write(3);
 
+    ASSERT_NO_FATAL_FAILURE(expect_refused_without_ledger(&Recoveries::put_back));
     ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::put_back, "r/back"));
     EXPECT_EQ(world->rows(), (Rows{1, 2})) << "as it was";
     EXPECT_EQ(look().promoted, Truth::no);
@@ -456,9 +460,7 @@ TEST_P(RecoveriesContract, TakesTheFencedServersPlaceAndLeavesItAgain) {
     ASSERT_NO_FATAL_FAILURE(expect_refused(&Recoveries::promote, "it is stopped, and could start at any time"));
     world->set_fence(true);
     ASSERT_NO_FATAL_FAILURE(expect_refused(&Recoveries::promote, "it was prepared for another place", "west"));
-    world->set_ledger(false);
-    ASSERT_NO_FATAL_FAILURE(expect_refused(&Recoveries::promote, "somebody may have been erased since"));
-    world->set_ledger(true);
+    ASSERT_NO_FATAL_FAILURE(expect_refused_without_ledger(&Recoveries::promote));
 
     ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::promote, "r/promote"));
     EXPECT_EQ(look().promoted, Truth::yes);
@@ -472,6 +474,7 @@ TEST_P(RecoveriesContract, TakesTheFencedServersPlaceAndLeavesItAgain) {
 
     world->stop_production();
     world->set_fence(true);
+    ASSERT_NO_FATAL_FAILURE(expect_refused_without_ledger(&Recoveries::put_back));
     ASSERT_NO_FATAL_FAILURE(carry_out(&Recoveries::put_back, "r/back"));
     const RecoveryLook back = look();
     for (const Truth not_now : {back.prepared, back.promoted}) EXPECT_EQ(not_now, Truth::no) << told(back);

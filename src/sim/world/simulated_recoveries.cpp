@@ -353,6 +353,7 @@ std::optional<std::string> SimulatedRecoveries::swap_out(Copy& copy) {
     DatabaseModel::Server& server = copy.database->at(*copy.in);
     if (server.part.health != Health::dead || server.starting) return server.part.name + " runs";
     if (server.fenced != Truth::yes) return "the fence of " + server.part.name + " is not up";
+    if (!excluded_are_known) return "who was excluded since is not known";
     ++server.life;
     copy.point = server.held;
     copy.was_production = true;
@@ -367,6 +368,7 @@ std::optional<std::string> SimulatedRecoveries::exchange_back(Copy& copy) {
     std::string why;
     DatabaseModel::Server* const server = primary_in(copy, *copy.in, why);
     if (server == nullptr) return why;
+    if (!copy.replaced_nothing && !excluded_are_known) return "who was excluded since is not known";
     copy.point = server->held;
     change_content(*copy.database, *server, *std::exchange(copy.replaced, std::nullopt));
     copy.database->gone = copy.replaced_nothing;
