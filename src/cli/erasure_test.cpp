@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/cli_world.h"
+#include "cli/exit_code.h"
 #include "os/files.h"
 #include "os/socket.h"
 
@@ -34,19 +35,19 @@ public:
               if (!stream) return;
               for (auto line = stream->read_line(within(30s)); line && !line->empty();
                    line = stream->read_line(within(30s)))
-                  asked += *line + "\n";
+                  asked_ += *line + "\n";
               (void)stream->write_all(
                   fmt::format("HTTP/1.1 {} X\r\nContent-Length: {}\r\n\r\n{}", status, body.size(), body), within(30s));
           }) {}
     std::string url() const { return "http://" + to_string(listener_.endpoint()) + "/exclusions"; }
     std::string finish() {
         thread_.join();
-        return asked;
+        return asked_;
     }
 
 private:
     Listener listener_;
-    std::string asked;
+    std::string asked_;
     std::jthread thread_;
 };
 

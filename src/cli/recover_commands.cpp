@@ -84,6 +84,8 @@ ExitCode erase_again(Context& context, const Named& options) {
     if (!state) return console.fail(failed, state.error());
     const auto estate = find_estate(context);
     if (!estate) return console.fail(failed, estate.error());
+    if (const auto there = recover::find_recovery(*state, options.name); !there)
+        return console.fail(failed, there.error());
     const auto lock = recover::lock_recovery(*state, options.name);
     if (!lock) return console.fail(failed, lock.error());
     auto recovery = recover::find_recovery(*state, options.name);

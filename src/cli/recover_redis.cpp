@@ -112,6 +112,7 @@ ExitCode redis(Context& context, const Redis& options) {
 Result<Recovery> kept(const Context& context, const KeepRedis& options) {
     const std::string state = TRY(find_state_directory(context));
     const Estate estate = TRY(find_estate(context));
+    TRY(recover::find_recovery(state, options.name));
     const LockFile lock = TRY(recover::lock_recovery(state, options.name));
     Recovery recovery = TRY(recover::find_recovery(state, options.name));
     TRY(recover::keep_present(recovery, estate, options.region, options.key, {}));

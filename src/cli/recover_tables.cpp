@@ -49,6 +49,7 @@ struct TablesGround {
 
 Result<TablesGround> ground_of(const Context& context, const std::string& name, Use use) {
     const std::string state = TRY(find_state_directory(context));
+    TRY(recover::find_recovery(state, name));
     LockFile lock = TRY(recover::lock_recovery(state, name));
     Estate estate = TRY(find_estate(context));
     recover::Recovery recovery = TRY(recover::find_recovery(state, name));

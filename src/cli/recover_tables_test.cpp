@@ -1,4 +1,5 @@
 // recover compare, extract: a real database damaged, recovered beside, compared and mended from there.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,6 +7,7 @@
 
 #include "backup/scratch_estate.h"
 #include "cli/cli_world.h"
+#include "os/files.h"
 #include "recover/recovery.h"
 
 namespace kedge {
@@ -159,6 +161,10 @@ TEST(RecoverTables, WhatIsNotArmedIsOnlyLookedAt) {
 TEST(RecoverTables, WhatIsWrongHasItsCode) {
     const RecoveredWorld world;
     EXPECT_EQ(world.run("recover compare nowhere").code, 4);
+    EXPECT_EQ(world.run("recover erase nowhere").code, 4);
+    EXPECT_EQ(world.run("recover pitr --to latest --name tried --dry-run --place " + world.place).code, 0);
+    for (const char* name : {"nowhere", "tried"})
+        EXPECT_FALSE(exists(fmt::format("{}/state/recoveries/{}.lock", world.directory, name))) << name;
     EXPECT_EQ(world.run("recover compare before --table nowhere").code, 4);
     EXPECT_EQ(world.run("recover extract before").code, 2) << "--table is missing";
     EXPECT_EQ(world.run("recover extract before --table a --table b --where true").code, 2);

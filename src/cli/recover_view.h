@@ -51,16 +51,24 @@ ExitCode make_recovery(Context& context, const char* failed, const Result<void>&
     if (!filled)
         return filled.error().fault == Fault::invalid_input ? console.fail_usage(filled.error())
                                                             : console.fail(failed, filled.error());
-    const auto lock = recover::lock_recovery(state, recovery.name);
+    auto lock = recover::lock_recovery(state, recovery.name);
     if (!lock) return console.fail(failed, lock.error());
-    if (const auto may = may_be_made(state, recovery); !may) return console.fail(failed, may.error());
-    context.around().catch_interrupt();
-    const auto choice = make();
-    if (context.around().interrupted()) {
-        console.note("interrupted: the same command makes it anew");
-        return ExitCode::interrupted;
-    }
-    return choice ? tell(*choice) : console.fail(failed, choice.error());
+    const auto made = [&] {
+        if (const auto may = may_be_made(state, recovery); !may) return console.fail(failed, may.error());
+        context.around().catch_interrupt();
+        const auto choice = make();
+        if (context.around().interrupted()) {
+            console.note("interrupted: the same command makes it anew");
+            return ExitCode::interrupted;
+        }
+        return choice ? tell(*choice) : console.fail(failed, choice.error());
+    };
+    const ExitCode code = made();
+    // Nothing may have come of it, as of a dry run.
+    if (const auto found = recover::find_recovery(state, recovery.name);
+        !found && found.error().fault == Fault::not_found)
+        lock->remove();
+    return code;
 }
 
 // Of a backup that is restored as it is: what was chosen, as `print` says it, and what was made of it unless that was

@@ -28,12 +28,20 @@ struct flock whole_file() {
 }  // namespace
 
 Result<std::optional<LockFile>> LockFile::try_acquire(const std::string& path) {
-    Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
-    if (!file.is_open()) return lock_error(path, "cannot open", errno);
-    struct flock range = whole_file();
-    if (fcntl(file.get(), F_OFD_SETLK, &range) == 0) return std::optional<LockFile>(LockFile(path, std::move(file)));
-    if (errno == EAGAIN || errno == EACCES) return std::optional<LockFile>();
-    return lock_error(path, "cannot lock", errno);
+    for (;;) {
+        Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
+        if (!file.is_open()) return lock_error(path, "cannot open", errno);
+        struct flock range = whole_file();
+        if (fcntl(file.get(), F_OFD_SETLK, &range) != 0) {
+            if (errno == EAGAIN || errno == EACCES) return std::optional<LockFile>();
+            return lock_error(path, "cannot lock", errno);
+        }
+        // Whoever held it may have removed it meanwhile, and a file without a name excludes nobody.
+        struct stat status {};
+        if (fstat(file.get(), &status) != 0) return lock_error(path, "cannot look at it", errno);
+        if (file_identity(path) == FileIdentity{status.st_dev, status.st_ino})
+            return std::optional<LockFile>(LockFile(path, std::move(file)));
+    }
 }
 
 Result<bool> LockFile::is_held(const std::string& path) {

@@ -30,7 +30,7 @@ public:
     // Replaces the note, at most `lock_note_bytes_max`. It is not synced: it survives the process, not
     // necessarily a loss of power.
     Result<void> write_note(std::string_view note);
-    // Removes the file; the lock is held on until this object goes.
+    // Removes the file. Who asks for the lock from now on gets another one: nothing may be done under this any more.
     void remove();
 
 private:

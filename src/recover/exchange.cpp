@@ -214,9 +214,11 @@ Result<void> Exchange::load() {
     promotion = {{"exchanges", live_}, {"replaces", replaces}, {"region", region_},        {"loaded", from_},
                  {"of", target_.name}, {"loads", true},        {"kept_database", before_}, {"proof", recovery_.says}};
     TRY(write_recovery(state_, recovery_));
-    TRY(server_->drop(loading_));
-    TRY(server_->create(loading_, recovery_.server()));
-    const auto copied = copy_over();
+    const auto copied = [&]() -> Result<CopiedDatabase> {
+        TRY(server_->drop(loading_));
+        TRY(server_->create(loading_, recovery_.server()));
+        return copy_over();
+    }();
     Result<void> loaded = copied ? compare_counts(*copied) : Result<void>(copied.error());
     TRY(remove_tree(moving()));
     if (!loaded) {
@@ -303,7 +305,7 @@ Error Exchange::keep_closed(Error error) {
 
 // A lost answer says nothing of what became of them: the server is asked once more.
 Result<void> Exchange::rename(const std::vector<Renaming>& renamings, const std::string& like) {
-    const auto renamed = server_->rename(renamings, like);
+    auto renamed = server_->rename(renamings, like);
     if (renamed) return renamed;
     auto after = server_->after_failure();
     const auto there = after ? after->names() : Result<std::set<std::string>>(after.error());
@@ -324,7 +326,7 @@ bool Exchange::was_closed() const {
 Result<void> Exchange::change_names(const std::vector<Renaming>& renamings, const std::string& like) {
     recovery_.proof["promotion"]["closed"] = true;
     TRY(write_recovery(state_, recovery_));
-    const auto changed = [&]() -> Result<void> {
+    auto changed = [&]() -> Result<void> {
         TRY(server_->close(live_));
         TRY(server_->put_out(from_));
         return rename(renamings, like);

@@ -401,6 +401,7 @@ TEST_F(Exchanging, WhatTheServerDoesNotTakeLeavesNothing) {
     EXPECT_THAT(loaded.error().message, HasSubstr("keeper"));
     EXPECT_EQ(databases(), std::set{live});
     EXPECT_EQ(find_recovery(state, "monday").value().stage, Stage::recovered);
+    EXPECT_FALSE(is_exchanged(find_recovery(state, "monday").value()));
     EXPECT_FALSE(fs::exists(recovery.directory + "/moving"));
 }
 
