@@ -169,7 +169,7 @@ TEST(VerifyCommand, FitsATerminalOfAnyWidth) {
     CliWorld world;
     world.terminal = true;
     const std::string path = world.write("d", snapshot().without_checksum());
-    for (const std::size_t columns : {60, 80, 120}) {
+    for (const std::size_t columns : std::initializer_list<std::size_t>{60, 80, 120}) {
         world.window.columns = columns;
         std::istringstream lines(world.run("--color never verify " + path).out);
         for (std::string line; std::getline(lines, line);)

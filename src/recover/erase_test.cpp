@@ -138,8 +138,8 @@ TEST_F(Erasing, RowsThatOthersMoveAreTakenOutToo) {
           "INSERT INTO payments SELECT i, i FROM generate_series(1, 30) i", "UPDATE orders SET last_payment = id",
           "CREATE TABLE items (of_order int REFERENCES orders, what text)",
           "INSERT INTO items SELECT i % 30 + 1, 'thing' FROM generate_series(1, 90) i",
-          "CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE orders SET address = address || "
-          "''!'' WHERE id = old.of_order; RETURN NULL; END'",
+          R"(CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE orders SET address = address || '!' WHERE id = old.of_order; RETURN NULL; END $$)",
           "CREATE TRIGGER follow AFTER DELETE ON items FOR EACH ROW EXECUTE FUNCTION follow()"})
         scratch->sql(statement);
     map.tables.push_back({.name = "public.orders", .key = "debate", .through = "public.debates"});
