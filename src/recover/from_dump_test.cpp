@@ -129,6 +129,13 @@ TEST_F(RestoringADump, ErasedPeopleAreNotInWhatMayBeUsed) {
                                  .reason = "asked for it",
                                  .who = "tester"}}));
     }
+    Recovery opened = shut;
+    for (int pass = 0; pass < 2; ++pass) {
+        pass_gate(opened, world.estate, {});
+        EXPECT_EQ(opened.stage, Stage::recovered) << opened.says;
+        EXPECT_EQ(opened.says, get_string(shut.proof, "said_before_gate")) << "where it stands, not why it was shut";
+        EXPECT_EQ(get_integer(get(get(opened.proof, "erasure"), "rows"), "public.people"), 1) << "of all passes";
+    }
     const Recovery open = restored(chosen());
     EXPECT_EQ(open.stage, Stage::recovered) << open.says;
     EXPECT_EQ(ask(open, "SELECT string_agg(id, ',') FROM people"), "u2");
